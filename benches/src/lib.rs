@@ -1,0 +1,1 @@
+//! Measurements of every bar; see RESULTS.md.

@@ -1,0 +1,1 @@
+//! Exact co-occurrence counts: token shards to a grid of Parquet shards within a memory budget.

@@ -1,0 +1,1 @@
+//! Embedding matrices, their file formats, and nearest neighbours.

@@ -1,0 +1,1 @@
+//! Word similarity and analogy scores with coverage and intervals.

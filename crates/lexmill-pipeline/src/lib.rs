@@ -1,0 +1,1 @@
+//! Pipeline definition files: validate, plan, run, resume.

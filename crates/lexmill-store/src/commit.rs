@@ -1,0 +1,200 @@
+//! Files that appear whole or not at all.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// A file as a manifest lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Its path below the stage directory, with `/`.
+    pub path: String,
+    /// Rows of the table.
+    pub rows: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// BLAKE3 of its content, hexadecimal.
+    pub blake3: String,
+}
+
+/// A file being written. It gets its name on [`commit`](AtomicFile::commit), after its content is on
+/// the disk; dropped before that, it leaves nothing behind.
+#[derive(Debug)]
+pub struct AtomicFile {
+    writer: Option<BufWriter<Hashing>>,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+#[derive(Debug)]
+struct Hashing {
+    file: File,
+    hasher: Box<blake3::Hasher>,
+    bytes: u64,
+}
+
+impl Write for Hashing {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(buffer)?;
+        self.hasher.update(&buffer[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Files whose names end so are unfinished.
+pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
+
+impl AtomicFile {
+    /// Starts a file that will be called `path`; its directory is made if need be.
+    ///
+    /// # Errors
+    /// If the directory or the file can't be made.
+    pub fn create(path: &Path) -> Result<AtomicFile> {
+        let directory = parent(path);
+        std::fs::create_dir_all(directory).map_err(Error::io("create", directory))?;
+        let mut name = std::ffi::OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(TEMPORARY_SUFFIX);
+        let temporary = directory.join(name);
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&temporary)
+            .map_err(Error::io("create", &temporary))?;
+        let hashing = Hashing { file, hasher: Box::default(), bytes: 0 };
+        let writer = Some(BufWriter::with_capacity(1 << 16, hashing));
+        Ok(AtomicFile { writer, temporary, path: path.to_owned() })
+    }
+
+    /// The name the file will have.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Brings the content to the disk, then gives the file its name. `name` is how a manifest will
+    /// call it.
+    ///
+    /// # Errors
+    /// If anything of that fails; the file then is not there.
+    pub fn commit(mut self, name: &str, rows: u64) -> Result<FileEntry> {
+        let writer = self.writer.take().expect("taken only here and on drop");
+        let hashing = writer
+            .into_inner()
+            .map_err(|e| e.into_error())
+            .map_err(Error::io("write", &self.temporary))?;
+        hashing.file.sync_all().map_err(Error::io("write", &self.temporary))?;
+        let entry = FileEntry {
+            path: name.to_owned(),
+            rows,
+            bytes: hashing.bytes,
+            blake3: hashing.hasher.finalize().to_hex().to_string(),
+        };
+        drop(hashing);
+        std::fs::rename(&self.temporary, &self.path).map_err(Error::io("rename", &self.temporary))?;
+        sync_directory(parent(&self.path))?;
+        Ok(entry)
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.writer.as_mut().expect("open until committed").write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.as_mut().expect("open until committed").flush()
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            drop(writer.into_parts());
+            // Best effort: what is left over is swept when the directory is next written to.
+            let _removed = std::fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// The directory a path lies in.
+pub(crate) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Brings a directory's list of names to the disk.
+pub(crate) fn sync_directory(directory: &Path) -> Result<()> {
+    File::open(directory)
+        .and_then(|handle| handle.sync_all())
+        .map_err(Error::io("sync", directory))
+}
+
+/// Writes a small file whole.
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(content).map_err(Error::io("write", path))?;
+    file.commit("", 0)?;
+    Ok(())
+}
+
+/// BLAKE3 of a file's content, hexadecimal.
+///
+/// # Errors
+/// If the file can't be read.
+pub fn file_hash(path: &Path) -> Result<String> {
+    let mut file = File::open(path).map_err(Error::io("open", path))?;
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finalize().to_hex().to_string()),
+            Ok(read) => {
+                hasher.update(&buffer[..read]);
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(Error::io("read", path)(e)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_there_whole_or_not_at_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sub/a.bin");
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"half").unwrap();
+        drop(file);
+        assert!(!path.exists());
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 0);
+
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"whole").unwrap();
+        assert!(!path.exists());
+        let entry = file.commit("sub/a.bin", 3).unwrap();
+        assert_eq!((entry.bytes, entry.rows), (5, 3));
+        assert_eq!(entry.blake3, blake3::hash(b"whole").to_hex().to_string());
+        assert_eq!(file_hash(&path).unwrap(), entry.blake3);
+    }
+
+    #[test]
+    fn an_error_names_the_file() {
+        let error = AtomicFile::create(Path::new("/proc/nowhere/x")).unwrap_err().to_string();
+        assert!(error.contains("/proc/nowhere"), "{error}");
+    }
+}

@@ -1,0 +1,26 @@
+//! Tables on disk: Parquet schemas, atomic commits, manifests, journals and locks.
+//!
+//! Stages meet only in tables, and this crate is the only one that names arrow and parquet types.
+//!
+//! - [`AtomicFile`]: a file that appears whole, under its name, or not at all.
+//! - [`StageWriter`], [`Manifest`]: a stage directory that is complete or not there, and a journal of
+//!   the units of work that are done while it is being made.
+//! - [`table`]: reading and writing Parquet in typed columns, and one module for each table with
+//!   its schema.
+//! - [`RunLock`]: one run at a time on a directory.
+//! - [`Resources`], [`Progress`]: how a stage is to run, and what it reports while it does.
+
+mod commit;
+mod error;
+mod lock;
+mod manifest;
+mod progress;
+mod stage;
+pub mod table;
+
+pub use commit::{AtomicFile, FileEntry, file_hash};
+pub use error::{Error, Result};
+pub use lock::RunLock;
+pub use manifest::{Manifest, StageKey};
+pub use progress::{Event, Progress, Resources};
+pub use stage::{StageWriter, UnitRecord};

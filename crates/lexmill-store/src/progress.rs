@@ -1,0 +1,93 @@
+//! How a stage is to run, and what it reports while it does.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// What a run may use. None of it shows in a result.
+#[derive(Debug, Clone)]
+pub struct Resources {
+    /// Worker threads.
+    pub threads: usize,
+    /// The most resident memory the process should take, in bytes.
+    pub memory_bytes: u64,
+    /// The longest time between checkpoints of a trainer.
+    pub checkpoint_every: Duration,
+}
+
+impl Resources {
+    /// Of the memory, what a stage may fill with data of its own: the rest is for the program, the
+    /// allocator and the files' buffers.
+    pub fn data_bytes(&self) -> u64 {
+        self.memory_bytes.saturating_sub(64 << 20).max(self.memory_bytes / 4) / 4 * 3
+    }
+}
+
+/// Something that happened, for people and for programs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// An epoch of a trainer ended.
+    Epoch {
+        /// From 1.
+        epoch: u32,
+        /// Of how many.
+        epochs: u32,
+        /// Mean loss of an example.
+        loss: f64,
+        /// CPU-independent: seconds on the clock.
+        seconds: f64,
+    },
+    /// A trainer took up its work from a checkpoint.
+    Resumed {
+        /// Epochs that were whole.
+        epochs: u32,
+        /// Strata of the next one.
+        strata: u32,
+    },
+    /// Something a person should know: what was replaced, cut, skipped.
+    Notice(String),
+}
+
+/// Counters that a stage turns and a reporter reads.
+#[derive(Debug, Default)]
+pub struct Progress {
+    total: AtomicU64,
+    done: AtomicU64,
+    unit: Mutex<&'static str>,
+    events: Mutex<Vec<Event>>,
+}
+
+impl Progress {
+    /// Nothing begun.
+    pub fn new() -> Progress {
+        Progress::default()
+    }
+
+    /// Begins a phase of `total` units (0 if nobody knows), such as "tokens".
+    pub fn begin(&self, unit: &'static str, total: u64) {
+        self.done.store(0, Relaxed);
+        self.total.store(total, Relaxed);
+        *self.unit.lock().expect("no holder panics") = unit;
+    }
+
+    /// Counts `units` more as done.
+    pub fn advance(&self, units: u64) {
+        self.done.fetch_add(units, Relaxed);
+    }
+
+    /// Reports something.
+    pub fn report(&self, event: Event) {
+        self.events.lock().expect("no holder panics").push(event);
+    }
+
+    /// What was reported since the last call.
+    pub fn take_events(&self) -> Vec<Event> {
+        std::mem::take(&mut self.events.lock().expect("no holder panics"))
+    }
+
+    /// Done, total (0: unknown) and the unit.
+    pub fn read(&self) -> (u64, u64, &'static str) {
+        let unit = *self.unit.lock().expect("no holder panics");
+        (self.done.load(Relaxed), self.total.load(Relaxed), unit)
+    }
+}

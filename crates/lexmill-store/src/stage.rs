@@ -1,0 +1,352 @@
+//! Stage directories that are complete or not there.
+//!
+//! A stage works in `NAME.partial` beside its final directory `NAME`. Each unit of work that is done
+//! (its files are on the disk under their names) gets a line in `journal.jsonl` there; a run that was
+//! cut off finds the lines and does only what is missing. [`finish`](StageWriter::finish) writes the
+//! manifest, and renames the directory into place. An earlier result under the final name stays whole
+//! until then.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::commit::{TEMPORARY_SUFFIX, parent, sync_directory};
+use crate::manifest::MANIFEST;
+use crate::{Error, FileEntry, Manifest, Result, RunLock, StageKey};
+
+const JOURNAL: &str = "journal.jsonl";
+const LOCK: &str = "lock";
+
+/// A unit of work that is done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnitRecord {
+    /// The unit's name.
+    pub unit: String,
+    /// The files it made.
+    pub files: Vec<FileEntry>,
+    /// What it counted.
+    pub report: Value,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    record: UnitRecord,
+    check: String,
+}
+
+/// A stage directory being made.
+#[derive(Debug)]
+pub struct StageWriter {
+    target: PathBuf,
+    directory: PathBuf,
+    units: BTreeMap<String, UnitRecord>,
+    journal: Mutex<File>,
+    _lock: RunLock,
+}
+
+fn beside(target: &Path, suffix: &str) -> PathBuf {
+    let mut name = target.file_name().unwrap_or_default().to_owned();
+    name.push(suffix);
+    target.with_file_name(name)
+}
+
+fn check(record: &UnitRecord) -> String {
+    let text = serde_json::to_string(record).expect("plain data");
+    blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
+}
+
+impl StageWriter {
+    /// Begins, or takes up again, the directory `target`. Units done earlier are kept if they were
+    /// done under the same `purpose` (a hash of what they depend on); otherwise they are removed.
+    ///
+    /// # Errors
+    /// If another process is at it, or the disk refuses.
+    pub fn begin(target: &Path, purpose: &str) -> Result<StageWriter> {
+        settle(target)?;
+        let directory = beside(target, ".partial");
+        std::fs::create_dir_all(&directory).map_err(Error::io("create", &directory))?;
+        let lock = RunLock::acquire(&directory.join(LOCK), target)?;
+        let journal_path = directory.join(JOURNAL);
+        let header = format!("{{\"purpose\":\"{purpose}\"}}");
+        let text = std::fs::read_to_string(&journal_path).unwrap_or_default();
+        let mut units = BTreeMap::new();
+        if text.lines().next() == Some(&header) {
+            for line in text.lines().skip(1) {
+                // A torn last line is a unit that was not done.
+                let Ok(line) = serde_json::from_str::<Line>(line) else { break };
+                if check(&line.record) != line.check {
+                    break;
+                }
+                let whole = line.record.files.iter().all(|file| {
+                    std::fs::metadata(directory.join(&file.path))
+                        .is_ok_and(|found| found.len() == file.bytes)
+                });
+                if whole {
+                    units.insert(line.record.unit.clone(), line.record);
+                }
+            }
+        }
+        sweep(&directory, &units)?;
+        // The journal is written anew, so that nothing of a torn line stays in it.
+        let mut content = header + "\n";
+        for record in units.values() {
+            content += &journal_line(record);
+        }
+        crate::commit::write_whole(&journal_path, content.as_bytes())?;
+        let journal = OpenOptions::new()
+            .append(true)
+            .open(&journal_path)
+            .map_err(Error::io("open", &journal_path))?;
+        Ok(StageWriter {
+            target: target.to_owned(),
+            directory,
+            units,
+            journal: Mutex::new(journal),
+            _lock: lock,
+        })
+    }
+
+    /// The directory the stage works in.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Where the file called `name` in the manifest lies meanwhile.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// A unit that was done before this process began.
+    pub fn unit(&self, name: &str) -> Option<&UnitRecord> {
+        self.units.get(name)
+    }
+
+    /// All units that were done before this process began, by name.
+    pub fn units(&self) -> impl Iterator<Item = &UnitRecord> {
+        self.units.values()
+    }
+
+    /// Notes that a unit is done; its files must be committed.
+    ///
+    /// # Errors
+    /// If the journal can't be written.
+    pub fn record(&self, record: &UnitRecord) -> Result<()> {
+        let path = self.directory.join(JOURNAL);
+        let line = journal_line(record);
+        let mut journal = self.journal.lock().expect("no holder panics");
+        journal
+            .write_all(line.as_bytes())
+            .and_then(|()| journal.sync_data())
+            .map_err(Error::io("write", &path))
+    }
+
+    /// Takes a file over from another stage directory, without copying it where the file system
+    /// allows.
+    ///
+    /// # Errors
+    /// If it can't be linked or copied.
+    pub fn adopt(&self, from: &Path, file: &FileEntry) -> Result<()> {
+        let (source, target) = (from.join(&file.path), self.path(&file.path));
+        if target.exists() {
+            return Ok(());
+        }
+        std::fs::create_dir_all(parent(&target)).map_err(Error::io("create", parent(&target)))?;
+        if std::fs::hard_link(&source, &target).is_ok() {
+            return Ok(());
+        }
+        let mut input = File::open(&source).map_err(Error::io("open", &source))?;
+        let mut output = crate::AtomicFile::create(&target)?;
+        std::io::copy(&mut input, &mut output).map_err(Error::io("copy", &source))?;
+        output.commit("", 0)?;
+        Ok(())
+    }
+
+    /// Completes the directory: writes its manifest, removes what is not in it, and puts it in its
+    /// place.
+    ///
+    /// # Errors
+    /// If the disk refuses; the work done so far stays for the next run.
+    pub fn finish(
+        self,
+        key: StageKey,
+        files: Vec<FileEntry>,
+        units: BTreeMap<String, Value>,
+        report: Value,
+    ) -> Result<Manifest> {
+        let manifest = Manifest::new(key, files, units, report);
+        manifest.write(&self.directory)?;
+        settle(&self.target)?;
+        Ok(manifest)
+    }
+}
+
+fn journal_line(record: &UnitRecord) -> String {
+    let line = Line { record: record.clone(), check: check(record) };
+    serde_json::to_string(&line).expect("plain data") + "\n"
+}
+
+/// Ends a replacement that was cut off: a partial directory with a manifest is complete.
+fn settle(target: &Path) -> Result<()> {
+    let (partial, old) = (beside(target, ".partial"), beside(target, ".old"));
+    if partial.join(MANIFEST).exists() {
+        let manifest = Manifest::read(&partial)?.expect("it exists");
+        remove_unlisted(&partial, &manifest)?;
+        if target.exists() {
+            remove(&old)?;
+            std::fs::rename(target, &old).map_err(Error::io("rename", target))?;
+        }
+        std::fs::rename(&partial, target).map_err(Error::io("rename", &partial))?;
+        sync_directory(parent(target))?;
+    } else if !target.exists() && old.exists() {
+        std::fs::rename(&old, target).map_err(Error::io("rename", &old))?;
+    }
+    remove(&old)
+}
+
+fn remove(directory: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(directory) {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(Error::io("remove", directory)(e)),
+    }
+}
+
+fn remove_unlisted(directory: &Path, manifest: &Manifest) -> Result<()> {
+    let listed: std::collections::HashSet<PathBuf> =
+        manifest.files.iter().map(|file| directory.join(&file.path)).collect();
+    walk(directory, &mut |path| listed.contains(path) || path == directory.join(MANIFEST))
+}
+
+/// Removes unfinished files, and files of units that are not in the journal.
+fn sweep(directory: &Path, units: &BTreeMap<String, UnitRecord>) -> Result<()> {
+    let listed: std::collections::HashSet<PathBuf> = units
+        .values()
+        .flat_map(|unit| unit.files.iter().map(|file| directory.join(&file.path)))
+        .collect();
+    walk(directory, &mut |path| {
+        listed.contains(path) || path == directory.join(JOURNAL) || path == directory.join(LOCK)
+    })
+}
+
+/// Removes every file below `directory` that `keep` does not want, and folders left empty.
+fn walk(directory: &Path, keep: &mut dyn FnMut(&Path) -> bool) -> Result<()> {
+    for entry in std::fs::read_dir(directory).map_err(Error::io("list", directory))? {
+        let path = entry.map_err(Error::io("list", directory))?.path();
+        let kind = std::fs::symlink_metadata(&path).map_err(Error::io("look at", &path))?;
+        if kind.is_dir() {
+            walk(&path, keep)?;
+            // Fails when the folder still holds something, which is fine.
+            let _kept = std::fs::remove_dir(&path);
+        } else if path.to_string_lossy().ends_with(TEMPORARY_SUFFIX) || !keep(&path) {
+            std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AtomicFile;
+
+    fn key(settings: u32) -> StageKey {
+        StageKey {
+            stage: "test".to_owned(),
+            version: 1,
+            settings: settings.into(),
+            inputs: BTreeMap::new(),
+        }
+    }
+
+    fn unit(stage: &StageWriter, name: &str) -> UnitRecord {
+        let mut file = AtomicFile::create(&stage.path(&format!("data/{name}"))).unwrap();
+        file.write_all(name.as_bytes()).unwrap();
+        let entry = file.commit(&format!("data/{name}"), 1).unwrap();
+        let record = UnitRecord { unit: name.to_owned(), files: vec![entry], report: Value::Null };
+        stage.record(&record).unwrap();
+        record
+    }
+
+    fn files(records: &[UnitRecord]) -> Vec<FileEntry> {
+        records.iter().flat_map(|r| r.files.clone()).collect()
+    }
+
+    #[test]
+    fn a_stage_is_complete_or_not_there_and_resumes() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("stage");
+        let stage = StageWriter::begin(&target, "p").unwrap();
+        let a = unit(&stage, "a");
+        assert!(StageWriter::begin(&target, "p").is_err(), "two writers at once");
+        drop(stage);
+        assert!(!target.exists());
+
+        // A torn line, a file nobody noted and an unfinished file are not there any more.
+        let partial = beside(&target, ".partial");
+        std::fs::write(partial.join("data/stray"), "x").unwrap();
+        std::fs::write(partial.join("data/.b.tmp"), "x").unwrap();
+        let mut journal = OpenOptions::new().append(true).open(partial.join(JOURNAL)).unwrap();
+        journal.write_all(b"{\"record\":{\"unit\":\"b\"").unwrap();
+
+        let stage = StageWriter::begin(&target, "p").unwrap();
+        assert_eq!(stage.unit("a"), Some(&a));
+        assert_eq!(stage.units().count(), 1);
+        assert!(!partial.join("data/stray").exists() && !partial.join("data/.b.tmp").exists());
+        let b = unit(&stage, "b");
+        stage.finish(key(1), files(&[a, b]), BTreeMap::new(), Value::Null).unwrap();
+        assert!(!partial.exists() && !beside(&target, ".old").exists());
+        let manifest = Manifest::expect(&target, &["test"]).unwrap();
+        assert_eq!(manifest.files.len(), 2);
+        assert_eq!(std::fs::read(target.join("data/b")).unwrap(), b"b");
+
+        std::fs::write(target.join("data/b"), "truncated or longer").unwrap();
+        let error = Manifest::expect(&target, &["test"]).unwrap_err().to_string();
+        assert!(error.contains("data/b"), "{error}");
+    }
+
+    #[test]
+    fn the_old_result_stays_until_the_new_one_is_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("stage");
+        let stage = StageWriter::begin(&target, "p").unwrap();
+        let a = unit(&stage, "a");
+        stage.finish(key(1), files(&[a]), BTreeMap::new(), Value::Null).unwrap();
+
+        let stage = StageWriter::begin(&target, "q").unwrap();
+        assert_eq!(stage.units().count(), 0);
+        let c = unit(&stage, "c");
+        assert_eq!(Manifest::expect(&target, &["test"]).unwrap().key, key(1));
+        stage.finish(key(2), files(&[c]), BTreeMap::new(), Value::Null).unwrap();
+        assert_eq!(Manifest::expect(&target, &["test"]).unwrap().key, key(2));
+        assert!(!target.join("data/a").exists());
+    }
+
+    #[test]
+    fn another_purpose_forgets_the_units() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("stage");
+        let stage = StageWriter::begin(&target, "p").unwrap();
+        unit(&stage, "a");
+        drop(stage);
+        let stage = StageWriter::begin(&target, "q").unwrap();
+        assert_eq!(stage.units().count(), 0);
+        assert!(!stage.path("data/a").exists());
+    }
+
+    #[test]
+    fn a_replacement_cut_between_its_two_renames_is_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("stage");
+        let stage = StageWriter::begin(&target, "p").unwrap();
+        let a = unit(&stage, "a");
+        stage.finish(key(1), files(&[a]), BTreeMap::new(), Value::Null).unwrap();
+        std::fs::rename(&target, beside(&target, ".old")).unwrap();
+        drop(StageWriter::begin(&target, "q").unwrap());
+        assert_eq!(Manifest::expect(&target, &["test"]).unwrap().key, key(1));
+    }
+}

@@ -1,0 +1,17 @@
+//! Parquet tables in typed columns, and one module for each table with its schema.
+//!
+//! Files carry a JSON object under the key `lexmill` in their metadata: the settings and the
+//! provenance of what they hold. Compression is zstd level 1; statistics are kept only where a column
+//! is sorted, since they cost time and prune nothing elsewhere.
+
+pub mod counts;
+mod reader;
+pub mod tokens;
+pub mod vocabulary;
+mod writer;
+
+pub use reader::{Batch, TableReader, Text};
+pub use writer::{Column, ColumnType, TableWriter, write_table};
+
+/// The key of Lexmill's metadata in a Parquet file.
+pub const METADATA_KEY: &str = "lexmill";

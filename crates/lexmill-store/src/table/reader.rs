@@ -1,0 +1,278 @@
+//! Reading a table batch by batch.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type, UInt32Type, UInt64Type};
+use arrow_array::{Array, LargeStringArray, RecordBatch, StringArray, StringViewArray};
+use arrow_schema::{DataType, SchemaRef};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use serde_json::Value;
+
+use super::METADATA_KEY;
+use crate::{Error, Result};
+
+/// A table being read, batch by batch.
+pub struct TableReader {
+    reader: ParquetRecordBatchReader,
+    path: PathBuf,
+    rows: u64,
+    metadata: Value,
+}
+
+/// The place of a Parquet file on disk, opened: its footer and schema.
+pub(crate) fn open(
+    path: &Path,
+    options: ArrowReaderOptions,
+) -> Result<(File, ArrowReaderMetadata)> {
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    let metadata = guard(path, || ArrowReaderMetadata::load(&file, options.clone()))?;
+    Ok((file, metadata))
+}
+
+/// The Parquet library panics on some damaged files; for a reader of outside bytes that is an error
+/// like any other.
+pub(crate) fn guard<T>(
+    path: &Path,
+    read: impl FnOnce() -> Result<T, parquet::errors::ParquetError>,
+) -> Result<T> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)) {
+        Ok(result) => result.map_err(Error::parquet(path)),
+        Err(_) => Err(Error::Parquet {
+            path: path.to_owned(),
+            message: "its pages contradict its footer".to_owned(),
+        }),
+    }
+}
+
+/// What Lexmill noted about the file; null for a file from elsewhere.
+pub(crate) fn own_metadata(metadata: &ArrowReaderMetadata) -> Value {
+    metadata
+        .metadata()
+        .file_metadata()
+        .key_value_metadata()
+        .and_then(|pairs| pairs.iter().find(|pair| pair.key == METADATA_KEY))
+        .and_then(|pair| serde_json::from_str(pair.value.as_deref()?).ok())
+        .unwrap_or(Value::Null)
+}
+
+impl TableReader {
+    /// Opens a table. Only the named columns are read, or all; batches have at most `batch_rows`
+    /// rows.
+    ///
+    /// # Errors
+    /// If the file can't be read or is not Parquet.
+    pub fn open(path: &Path, columns: Option<&[&str]>, batch_rows: usize) -> Result<TableReader> {
+        let (file, metadata) = open(path, ArrowReaderOptions::new())?;
+        let own = own_metadata(&metadata);
+        let rows = metadata.metadata().file_metadata().num_rows().max(0) as u64;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+        let mask = match columns {
+            None => ProjectionMask::all(),
+            Some(names) => {
+                let schema = builder.schema().clone();
+                for name in names {
+                    if schema.column_with_name(name).is_none() {
+                        return Err(missing(path, &schema, name, "any"));
+                    }
+                }
+                let roots: Vec<usize> =
+                    names.iter().filter_map(|name| schema.index_of(name).ok()).collect();
+                ProjectionMask::roots(builder.parquet_schema(), roots)
+            }
+        };
+        let builder = builder.with_projection(mask).with_batch_size(batch_rows);
+        let reader = guard(path, || builder.build())?;
+        Ok(TableReader { reader, path: path.to_owned(), rows, metadata: own })
+    }
+
+    /// Rows of the whole table.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// What Lexmill noted about the table; null for a file from elsewhere.
+    pub fn metadata(&self) -> &Value {
+        &self.metadata
+    }
+}
+
+impl Iterator for TableReader {
+    type Item = Result<Batch>;
+
+    fn next(&mut self) -> Option<Result<Batch>> {
+        let reader = &mut self.reader;
+        let next = guard(&self.path, || reader.next().transpose().map_err(Into::into));
+        match next {
+            Ok(None) => None,
+            Ok(Some(batch)) => Some(Ok(Batch { batch, path: self.path.clone() })),
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+/// Some rows of a table.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    batch: RecordBatch,
+    path: PathBuf,
+}
+
+/// A column of strings.
+#[derive(Debug, Clone, Copy)]
+pub struct Text<'a>(Strings<'a>);
+
+#[derive(Debug, Clone, Copy)]
+enum Strings<'a> {
+    Small(&'a StringArray),
+    Large(&'a LargeStringArray),
+    View(&'a StringViewArray),
+}
+
+impl<'a> Text<'a> {
+    /// The string in a row.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn get(&self, row: usize) -> &'a str {
+        match self.0 {
+            Strings::Small(array) => array.value(row),
+            Strings::Large(array) => array.value(row),
+            Strings::View(array) => array.value(row),
+        }
+    }
+
+    /// All strings in order.
+    pub fn iter(self) -> impl Iterator<Item = &'a str> {
+        let rows = match self.0 {
+            Strings::Small(array) => array.len(),
+            Strings::Large(array) => array.len(),
+            Strings::View(array) => array.len(),
+        };
+        (0..rows).map(move |row| self.get(row))
+    }
+}
+
+impl Batch {
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    /// Whether there is a column of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.batch.schema_ref().column_with_name(name).is_some()
+    }
+
+    fn column(&self, name: &str, expected: &'static str) -> Result<&dyn Array> {
+        match self.batch.column_by_name(name) {
+            Some(column) if column.null_count() == 0 => Ok(column.as_ref()),
+            Some(_) => Err(Error::corrupt(&self.path, format!("its column {name:?} has nulls"))),
+            None => Err(self.missing(name, expected)),
+        }
+    }
+
+    fn missing(&self, name: &str, expected: &'static str) -> Error {
+        missing(&self.path, self.batch.schema_ref(), name, expected)
+    }
+
+    /// A column of strings.
+    ///
+    /// # Errors
+    /// If there is no such column of that type.
+    pub fn text(&self, name: &str) -> Result<Text<'_>> {
+        let column = self.column(name, "text")?;
+        let strings = match column.data_type() {
+            DataType::Utf8 => Strings::Small(column.as_string()),
+            DataType::LargeUtf8 => Strings::Large(column.as_string()),
+            DataType::Utf8View => Strings::View(column.as_string_view()),
+            _ => return Err(self.missing(name, "text")),
+        };
+        Ok(Text(strings))
+    }
+
+    /// A column of 32-bit whole numbers.
+    ///
+    /// # Errors
+    /// If there is no such column of that type.
+    pub fn u32(&self, name: &str) -> Result<&[u32]> {
+        let column = self.column(name, "u32")?.as_primitive_opt::<UInt32Type>();
+        column.map(|array| &array.values()[..]).ok_or_else(|| self.missing(name, "u32"))
+    }
+
+    /// A column of 64-bit whole numbers.
+    ///
+    /// # Errors
+    /// If there is no such column of that type.
+    pub fn u64(&self, name: &str) -> Result<&[u64]> {
+        let column = self.column(name, "u64")?.as_primitive_opt::<UInt64Type>();
+        column.map(|array| &array.values()[..]).ok_or_else(|| self.missing(name, "u64"))
+    }
+
+    /// A column of 32-bit floats.
+    ///
+    /// # Errors
+    /// If there is no such column of that type.
+    pub fn f32(&self, name: &str) -> Result<&[f32]> {
+        let column = self.column(name, "f32")?.as_primitive_opt::<Float32Type>();
+        column.map(|array| &array.values()[..]).ok_or_else(|| self.missing(name, "f32"))
+    }
+
+    /// A column of 64-bit floats.
+    ///
+    /// # Errors
+    /// If there is no such column of that type.
+    pub fn f64(&self, name: &str) -> Result<&[f64]> {
+        let column = self.column(name, "f64")?.as_primitive_opt::<Float64Type>();
+        column.map(|array| &array.values()[..]).ok_or_else(|| self.missing(name, "f64"))
+    }
+
+    /// A column of vectors: their floats end to end, and the dimension. Lists that are not declared
+    /// of one length are taken if they are.
+    ///
+    /// # Errors
+    /// If there is no such column of that type, or the vectors differ in length.
+    pub fn vectors(&self, name: &str) -> Result<(&[f32], usize)> {
+        let column = self.column(name, "list of f32")?;
+        let rows = column.len();
+        let (values, offset, dim) = match column.data_type() {
+            DataType::FixedSizeList(_, dim) => {
+                let list = column.as_fixed_size_list();
+                (list.values(), 0, *dim as usize)
+            }
+            DataType::List(_) => {
+                let list = column.as_list::<i32>();
+                let offsets = list.offsets();
+                let dim = if rows == 0 { 0 } else { (offsets[1] - offsets[0]) as usize };
+                if offsets.windows(2).any(|pair| (pair[1] - pair[0]) as usize != dim) {
+                    let problem = format!("its column {name:?} has vectors of several lengths");
+                    return Err(Error::corrupt(&self.path, problem));
+                }
+                (list.values(), offsets[0] as usize, dim)
+            }
+            _ => return Err(self.missing(name, "list of f32")),
+        };
+        if values.null_count() > 0 {
+            return Err(Error::corrupt(&self.path, format!("its column {name:?} has nulls")));
+        }
+        let floats = values
+            .as_primitive_opt::<Float32Type>()
+            .ok_or_else(|| self.missing(name, "list of f32"))?;
+        Ok((&floats.values()[offset..offset + rows * dim], dim))
+    }
+}
+
+pub(crate) fn missing(path: &Path, schema: &SchemaRef, name: &str, expected: &'static str) -> Error {
+    let found: Vec<String> =
+        schema.fields().iter().map(|f| format!("{} ({})", f.name(), f.data_type())).collect();
+    Error::Column {
+        path: path.to_owned(),
+        column: name.to_owned(),
+        expected,
+        found: found.join(", "),
+    }
+}

@@ -1,0 +1,1 @@
+//! Corpus files to token shards, and token shards to the vocabulary.

@@ -1,0 +1,1 @@
+//! Trainers that stream shards through bounded channels and share nothing.

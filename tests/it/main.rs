@@ -1,0 +1,1 @@
+//! Whole pipelines through the real binary.
