@@ -10,6 +10,7 @@
 //! - [`RunLock`]: one run at a time on a directory.
 //! - [`Resources`], [`Progress`]: how a stage is to run, and what it reports while it does.
 
+mod bytes;
 mod commit;
 mod error;
 mod lock;
@@ -18,6 +19,7 @@ mod progress;
 mod stage;
 pub mod table;
 
+pub use bytes::ByteSize;
 pub use commit::{AtomicFile, FileEntry, file_hash};
 pub use error::{Error, Result};
 pub use lock::RunLock;

@@ -1,0 +1,165 @@
+//! What can go wrong with embeddings and their files.
+
+use std::path::{Path, PathBuf};
+
+/// The result of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of reading, holding or writing embeddings.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A table or a stage directory could not be read or written.
+    #[error(transparent)]
+    Store(#[from] lexmill_store::Error),
+    /// A line of a text file is wrong.
+    #[error("{path:?}, line {line}: {problem}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        problem: LineProblem,
+    },
+    /// The header of a word2vec text file promises another number of rows than there are.
+    #[error("{path:?} has {found} rows, but its header says {expected}{}", cut_off(*.expected, *.found))]
+    Rows {
+        /// The file.
+        path: PathBuf,
+        /// Rows by the header.
+        expected: u64,
+        /// Rows that are there.
+        found: u64,
+    },
+    /// A file holds no embeddings.
+    #[error("{path:?} holds no words")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A table can't be embeddings: a word twice, a value that is not finite.
+    #[error("{path:?} can't be used as embeddings: {source}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
+    /// A word stands twice.
+    #[error("the word {word:?} stands twice")]
+    DuplicateWord {
+        /// The word.
+        word: String,
+    },
+    /// A vector holds a NaN or an infinity.
+    #[error("the vector of {word:?} holds {value}")]
+    NotFinite {
+        /// Its word.
+        word: String,
+        /// The first such value.
+        value: f32,
+    },
+    /// Words and floats don't make a matrix.
+    #[error("{words} words with {dim} dimensions need {words} × {dim} floats, there are {floats}")]
+    Shape {
+        /// Words of the vocabulary.
+        words: usize,
+        /// Floats of a vector.
+        dim: usize,
+        /// Floats there are.
+        floats: usize,
+    },
+    /// A trained model lacks vectors that the export wants.
+    #[error(
+        "the model {path:?} has no column {column:?}, which vectors = {wanted:?} needs; \
+         use vectors = \"word\""
+    )]
+    NoVectors {
+        /// The model's table.
+        path: PathBuf,
+        /// The column it lacks.
+        column: String,
+        /// The setting.
+        wanted: &'static str,
+    },
+    /// A word can't be written to a text format, whose separator it holds.
+    #[error(
+        "the word {word:?} has white space in it (or nothing), so the format {format:?} can't hold \
+         it; leave that format out (\"parquet\" holds any word)"
+    )]
+    WhiteSpace {
+        /// The word.
+        word: String,
+        /// The format's name in the settings.
+        format: &'static str,
+    },
+    /// An export into no format.
+    #[error(
+        "formats is empty: name at least one of \"parquet\", \"word2vec-text\", \"glove-text\""
+    )]
+    NoFormats,
+    /// Worker threads could not be started.
+    #[error("could not start {threads} worker threads: {source}")]
+    Threads {
+        /// How many.
+        threads: usize,
+        /// Why not.
+        source: rayon::ThreadPoolBuildError,
+    },
+}
+
+/// What is wrong with a line of a text file of embeddings.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LineProblem {
+    /// Not a word and `dim` values.
+    #[error("{found} values after the word instead of {expected}")]
+    Values {
+        /// Values there are.
+        found: usize,
+        /// The dimension, from the header or the first line.
+        expected: usize,
+    },
+    /// A value that can't be parsed.
+    #[error("{text:?} is not a number")]
+    NotANumber {
+        /// The value as it stands there.
+        text: String,
+    },
+    /// A NaN or an infinity.
+    #[error("the value {text} is not finite")]
+    NotFinite {
+        /// The value as it stands there.
+        text: String,
+    },
+    /// The word stood in an earlier line.
+    #[error("the word {word:?} stands twice")]
+    DuplicateWord {
+        /// The word.
+        word: String,
+    },
+    /// Not UTF-8.
+    #[error("it is not UTF-8 (in word2vec's or fastText's binary format? Only text is read)")]
+    InvalidUtf8,
+    /// Longer than any row is.
+    #[error("it is longer than {bytes} bytes: this is not a text file of embeddings")]
+    TooLong {
+        /// The longest line taken.
+        bytes: u64,
+    },
+    /// The dimension would be 0.
+    #[error("a word without values")]
+    NoValues,
+}
+
+fn cut_off(expected: u64, found: u64) -> &'static str {
+    if found < expected { "; it was cut off" } else { "" }
+}
+
+impl Error {
+    /// Says which file another error is about.
+    pub(crate) fn in_file(self, path: &Path) -> Error {
+        Error::Content { path: path.to_owned(), source: Box::new(self) }
+    }
+}

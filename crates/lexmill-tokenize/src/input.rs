@@ -1,0 +1,324 @@
+//! Which files a corpus is, what is in them (by hash), and how they are grouped.
+//!
+//! Results depend on the content of files, not on their names or times. Hashing a large corpus takes
+//! a second per few gigabytes, so hashes are remembered with each file's length and time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lexmill_store::{AtomicFile, file_hash};
+use serde::{Deserialize, Serialize};
+
+use crate::settings::TokenizeSettings;
+use crate::{Error, Result};
+
+/// A corpus file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CorpusFile {
+    /// Where it is; `-` is standard input.
+    pub path: PathBuf,
+    /// Its length as it lies on the disk.
+    pub bytes: u64,
+    /// BLAKE3 of its content, hexadecimal.
+    pub blake3: String,
+}
+
+/// The files of a corpus, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Corpus {
+    /// By pattern, then by path.
+    pub files: Vec<CorpusFile>,
+}
+
+/// Consecutive files that share shards. Files as large as a shard stand alone; runs of small files
+/// end where their content says so, so that a new file changes its own group and no other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) key: String,
+    pub(crate) files: std::ops::Range<usize>,
+}
+
+#[derive(Debug, Serialize, Deserialize, PartialEq, Clone)]
+struct Known {
+    bytes: u64,
+    modified_ns: u64,
+    blake3: String,
+}
+
+/// A file changed so recently may change again within its time stamp's resolution.
+const FRESH: Duration = Duration::from_secs(2);
+
+impl Corpus {
+    /// Finds and hashes the files that the settings name. `cache` remembers hashes between calls.
+    ///
+    /// # Errors
+    /// If a pattern matches nothing, or a file can't be read.
+    pub fn scan(settings: &TokenizeSettings, cache: Option<&Path>, threads: usize) -> Result<Corpus> {
+        let paths = expand(&settings.input)?;
+        let mut known: BTreeMap<PathBuf, Known> = cache
+            .and_then(|path| std::fs::read(path).ok())
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default();
+        let next = AtomicUsize::new(0);
+        let found = Mutex::new(vec![None; paths.len()]);
+        let hash = || -> Result<()> {
+            loop {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                let Some(path) = paths.get(i) else { return Ok(()) };
+                let file = look_at(path, known.get(path))?;
+                found.lock().expect("no holder panics")[i] = Some(file);
+            }
+        };
+        std::thread::scope(|scope| -> Result<()> {
+            let workers: Vec<_> =
+                (0..threads.clamp(1, paths.len().max(1))).map(|_| scope.spawn(hash)).collect();
+            workers.into_iter().try_for_each(|worker| worker.join().expect("does not panic"))
+        })?;
+        let mut files = Vec::with_capacity(paths.len());
+        let mut changed = false;
+        for (path, found) in paths.iter().zip(found.into_inner().expect("no holder panics")) {
+            let (file, remember) = found.expect("every file was looked at");
+            if let Some(entry) = remember
+                && known.get(path) != Some(&entry)
+            {
+                known.insert(path.clone(), entry);
+                changed = true;
+            }
+            files.push(file);
+        }
+        if let Some(path) = cache.filter(|_| changed) {
+            let text = serde_json::to_vec(&known).expect("plain data");
+            let mut file = AtomicFile::create(path)?;
+            file.write_all(&text).map_err(lexmill_store::Error::io("write", path))?;
+            file.commit("", 0)?;
+        }
+        Ok(Corpus { files })
+    }
+
+    /// Bytes on disk of all files.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// One hash of the content of all files in order.
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        self.files.iter().for_each(|file| {
+            hasher.update(file.blake3.as_bytes());
+        });
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// Whether standard input is part of it, so that its content can't be known in advance.
+    pub fn has_standard_input(&self) -> bool {
+        self.files.iter().any(|file| file.path == Path::new("-"))
+    }
+
+    pub(crate) fn groups(&self, shard_bytes: u64) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        let mut start = 0;
+        let mut bytes = 0;
+        for (i, file) in self.files.iter().enumerate() {
+            bytes += file.bytes;
+            let next_is_large =
+                self.files.get(i + 1).is_none_or(|next| next.bytes >= shard_bytes);
+            // Ends with a chance in proportion to the file's length, so that groups are about as
+            // long as a shard; the dice are the file's own hash.
+            let dice = u64::from_str_radix(file.blake3.get(..8).unwrap_or("0"), 16).unwrap_or(0);
+            let ends = u128::from(dice) * u128::from(shard_bytes) < (u128::from(file.bytes) << 32);
+            if next_is_large || ends || file.bytes >= shard_bytes || bytes >= 4 * shard_bytes {
+                let mut hasher = blake3::Hasher::new();
+                self.files[start..=i].iter().for_each(|file| {
+                    hasher.update(file.blake3.as_bytes());
+                });
+                let mut key = hasher.finalize().to_hex()[..16].to_owned();
+                let times = seen.entry(key.clone()).or_default();
+                if *times > 0 {
+                    // The same files again: their shards are other shards.
+                    key = format!("{key}-{times}");
+                }
+                *times += 1;
+                groups.push(Group { key, files: start..i + 1 });
+                start = i + 1;
+                bytes = 0;
+            }
+        }
+        groups
+    }
+}
+
+fn look_at(path: &Path, known: Option<&Known>) -> Result<(CorpusFile, Option<Known>)> {
+    let read = |source| Error::Read { path: path.to_owned(), source };
+    if path == Path::new("-") {
+        let file = CorpusFile { path: path.to_owned(), bytes: 0, blake3: "-".to_owned() };
+        return Ok((file, None));
+    }
+    let metadata = std::fs::metadata(path).map_err(read)?;
+    if metadata.is_dir() {
+        let problem = format!("is a directory; name the files in it: {:?}", path.join("**/*"));
+        return Err(Error::Format { path: path.to_owned(), problem });
+    }
+    let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
+    let modified_ns = modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
+    let bytes = metadata.len();
+    let hash = match known {
+        Some(known) if known.bytes == bytes && known.modified_ns == modified_ns => {
+            known.blake3.clone()
+        }
+        _ => file_hash(path)?,
+    };
+    let old_enough = SystemTime::now().duration_since(modified).is_ok_and(|age| age > FRESH);
+    let remember = old_enough.then(|| Known { bytes, modified_ns, blake3: hash.clone() });
+    Ok((CorpusFile { path: path.to_owned(), bytes, blake3: hash }, remember))
+}
+
+/// The files that patterns name: by pattern, then by path, each once.
+fn expand(patterns: &[String]) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    let mut seen = BTreeSet::new();
+    for pattern in patterns {
+        let expanded = expand_variables(pattern)
+            .map_err(|problem| Error::Pattern { pattern: pattern.clone(), problem })?;
+        let mut matched = Vec::new();
+        if pattern == "-" || !expanded.contains(['*', '?', '[']) || Path::new(&expanded).exists() {
+            matched.push(PathBuf::from(expanded));
+        } else {
+            let found = glob::glob(&expanded).map_err(|e| Error::Pattern {
+                pattern: pattern.clone(),
+                problem: e.to_string(),
+            })?;
+            for path in found {
+                let path = path.map_err(|e| Error::Read {
+                    path: e.path().to_owned(),
+                    source: e.into(),
+                })?;
+                if !path.is_dir() {
+                    matched.push(path);
+                }
+            }
+            matched.sort();
+        }
+        if matched.is_empty() {
+            let directory = std::env::current_dir().unwrap_or_default();
+            return Err(Error::NoFiles { pattern: pattern.clone(), directory });
+        }
+        for path in matched {
+            if seen.insert(path.clone()) {
+                paths.push(path);
+            }
+        }
+    }
+    Ok(paths)
+}
+
+/// `~` at the start, `${NAME}` and `${NAME:-default}` anywhere (the default may start with `~`).
+fn expand_variables(pattern: &str) -> Result<String, String> {
+    let home = |text: &str| -> Result<String, String> {
+        match text.strip_prefix('~') {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+                let home = std::env::var("HOME").map_err(|_| "HOME is not set".to_owned())?;
+                Ok(home + rest)
+            }
+            _ => Ok(text.to_owned()),
+        }
+    };
+    let mut expanded = String::new();
+    let mut rest = pattern;
+    while let Some((before, after)) = rest.split_once("${") {
+        let (inside, after) = after.split_once('}').ok_or("a \"${\" has no \"}\"")?;
+        expanded += before;
+        let (name, default) = match inside.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (inside, None),
+        };
+        expanded += &match (std::env::var(name), default) {
+            (Ok(value), _) if !value.is_empty() => value,
+            (_, Some(default)) => home(default)?,
+            _ => return Err(format!("the environment variable {name} is not set")),
+        };
+        rest = after;
+    }
+    expanded += rest;
+    home(&expanded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn corpus(sizes: &[(u64, u64)]) -> Corpus {
+        let files = sizes
+            .iter()
+            .map(|&(name, bytes)| CorpusFile {
+                path: PathBuf::from(name.to_string()),
+                bytes,
+                blake3: blake3::hash(&name.to_le_bytes()).to_hex().to_string(),
+            })
+            .collect();
+        Corpus { files }
+    }
+
+    #[test]
+    fn a_new_file_changes_only_its_own_group() {
+        let mut sizes: Vec<(u64, u64)> = (0..400).map(|name| (name, 100)).collect();
+        let before = corpus(&sizes).groups(1000);
+        assert!((20..80).contains(&before.len()), "{}", before.len());
+        sizes.insert(200, (9999, 100));
+        let after = corpus(&sizes).groups(1000);
+        let keys: BTreeSet<&str> = before.iter().map(|g| g.key.as_str()).collect();
+        let new = after.iter().filter(|g| !keys.contains(g.key.as_str())).count();
+        assert!((1..=2).contains(&new), "{new} groups are new");
+        let covered: usize = after.iter().map(|g| g.files.len()).sum();
+        assert_eq!(covered, 401);
+    }
+
+    #[test]
+    fn large_files_stand_alone_and_the_same_file_twice_is_two_groups() {
+        let groups = corpus(&[(1, 10), (2, 5000), (2, 5000), (3, 10)]).groups(1000);
+        assert_eq!(groups.iter().map(|g| g.files.clone()).collect::<Vec<_>>(), [0..1, 1..2, 2..3, 3..4]);
+        assert_ne!(groups[1].key, groups[2].key);
+        assert!(groups[2].key.starts_with(&groups[1].key));
+    }
+
+    #[test]
+    fn variables_and_home() {
+        let home = std::env::var("HOME").unwrap();
+        assert_eq!(expand_variables("~/x").unwrap(), format!("{home}/x"));
+        assert_eq!(expand_variables("a~/x").unwrap(), "a~/x");
+        assert_eq!(
+            expand_variables("${LEXMILL_NO_SUCH:-~/.cargo}/r").unwrap(),
+            format!("{home}/.cargo/r")
+        );
+        assert_eq!(expand_variables("${HOME}/r").unwrap(), format!("{home}/r"));
+        assert!(expand_variables("${LEXMILL_NO_SUCH}").unwrap_err().contains("LEXMILL_NO_SUCH"));
+        assert!(expand_variables("${oops").is_err());
+    }
+
+    #[test]
+    fn hashes_are_remembered_but_a_touched_file_is_looked_at_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.txt");
+        let cache = directory.path().join("cache.json");
+        std::fs::write(&path, "one").unwrap();
+        let old = SystemTime::now() - Duration::from_secs(100);
+        let set_time = |time| std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        set_time(old);
+        let pattern = directory.path().join("*.txt").to_string_lossy().into_owned();
+        let settings = TokenizeSettings { input: vec![pattern], ..TokenizeSettings::default() };
+        let first = Corpus::scan(&settings, Some(&cache), 2).unwrap();
+        assert!(cache.exists());
+        // Same length, same time: believed. Another time: read again.
+        std::fs::write(&path, "two").unwrap();
+        set_time(old);
+        assert_eq!(Corpus::scan(&settings, Some(&cache), 2).unwrap(), first);
+        set_time(old + Duration::from_secs(5));
+        assert_ne!(Corpus::scan(&settings, Some(&cache), 2).unwrap().fingerprint(), first.fingerprint());
+        let missing = TokenizeSettings { input: vec!["/no/such/*.txt".into()], ..settings };
+        assert!(Corpus::scan(&missing, None, 1).unwrap_err().to_string().contains("/no/such/*.txt"));
+    }
+}
