@@ -26,7 +26,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file is something else than Parquet.
-    #[error("{path:?} is not a Parquet file; Parquet tables, stage and run directories can be shown")]
+    #[error(
+        "{path:?} is not a Parquet file; Parquet tables, stage and run directories can be shown"
+    )]
     NotParquet {
         /// The file.
         path: PathBuf,
@@ -64,7 +66,9 @@ pub enum Error {
         hint: String,
     },
     /// A word was asked for where no table is about words.
-    #[error("{path:?} has no table with a text column \"word\", so none of its rows belongs to a word")]
+    #[error(
+        "{path:?} has no table with a text column \"word\", so none of its rows belongs to a word"
+    )]
     NoWords {
         /// The table or directory.
         path: PathBuf,

@@ -41,7 +41,7 @@ impl Stage {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::io("read", &path)(e)),
         };
-        let parsed = serde_json::from_str(&text).map_err(|e| e.to_string());
+        let parsed = serde_json::from_str::<Json>(&text).map_err(|e| e.to_string());
         let stage = parsed.and_then(|manifest| Stage::from_json(directory, &manifest));
         stage.map(Some).map_err(|problem| Error::Manifest { path, problem })
     }
@@ -151,7 +151,7 @@ mod tests {
         let below = directory.path("s/cells/row_block=0/cells.parquet");
         write(&below, b"123");
         let files = [("cells/row_block=0/cells.parquet", 7)];
-        write_manifest(&directory.path("s/x").with_file_name(""), json!({ "stage": "count" }), &files);
+        write_manifest(&directory.root().join("s"), json!({ "stage": "count" }), &files);
         let stage = Stage::above(&below).unwrap();
         assert_eq!((stage.kind.as_str(), stage.rows(), stage.bytes()), ("count", 7, 3));
         assert!(stage.problems().is_empty());

@@ -116,7 +116,11 @@ impl ParquetFile {
     fn column_bytes(&self, name: &str) -> u64 {
         let chunks = self.metadata.row_groups.iter().filter_map(|group| {
             let chunks = group.columns_under_root_iter(name)?;
-            Some(chunks.map(|chunk| u64::try_from(chunk.compressed_size()).unwrap_or(0)).sum::<u64>())
+            Some(
+                chunks
+                    .map(|chunk| u64::try_from(chunk.compressed_size()).unwrap_or(0))
+                    .sum::<u64>(),
+            )
         });
         chunks.sum()
     }
@@ -217,7 +221,8 @@ mod tests {
     use crate::fixture::{Directory, write_parquet, write_parquet_with};
 
     fn numbers() -> DataFrame {
-        df!("center" => [0u32, 0, 2, 2, 2, 4, 4, 6], "units" => [1u64, 2, 3, 4, 5, 6, 7, 8]).unwrap()
+        df!("center" => [0u32, 0, 2, 2, 2, 4, 4, 6], "units" => [1u64, 2, 3, 4, 5, 6, 7, 8])
+            .unwrap()
     }
 
     #[test]
@@ -230,8 +235,11 @@ mod tests {
         assert_eq!(file.bytes(), std::fs::metadata(&path).unwrap().len());
         assert_eq!(file.own_metadata(), Some(json!({ "units_per_count": 2520 })));
         assert_eq!(file.compression(), "zstd");
-        let kinds: Vec<String> =
-            file.columns().into_iter().map(|column| format!("{} {}", column.name, column.kind)).collect();
+        let kinds: Vec<String> = file
+            .columns()
+            .into_iter()
+            .map(|column| format!("{} {}", column.name, column.kind))
+            .collect();
         assert_eq!(kinds, ["center u32", "units u64"]);
         assert!(file.columns().iter().all(|column| column.bytes > 0 && column.readable));
         let groups = file.row_groups();
@@ -265,12 +273,16 @@ mod tests {
         let file = ParquetFile::open(&path).unwrap();
         assert!(file.expect("center", "u32").is_ok());
         let error = file.expect("word", "text").unwrap_err().to_string();
-        assert!(error.contains("\"word\"") && error.contains("center (u32), units (u64)"), "{error}");
+        assert!(
+            error.contains("\"word\"") && error.contains("center (u32), units (u64)"),
+            "{error}"
+        );
     }
 
     #[test]
     fn panics_become_errors() {
-        let error = guard(Path::new("x.parquet"), || -> PolarsResult<()> { panic!("no such type") });
+        let error =
+            guard(Path::new("x.parquet"), || -> PolarsResult<()> { panic!("no such type") });
         let error = error.unwrap_err().to_string();
         assert!(error.contains("x.parquet") && error.contains("no such type"), "{error}");
     }

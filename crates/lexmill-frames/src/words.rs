@@ -29,7 +29,9 @@ pub(crate) fn texts(file: &ParquetFile, ids: &BTreeSet<u32>) -> Result<BTreeMap<
         let wanted: Vec<(u64, u32)> = guard(file.path(), || {
             let column = frame.column("id")?.u32()?;
             let rows = group.rows.clone().zip(column.iter());
-            Ok(rows.filter_map(|(row, id)| Some((row, id.filter(|id| ids.contains(id))?))).collect())
+            Ok(rows
+                .filter_map(|(row, id)| Some((row, id.filter(|id| ids.contains(id))?)))
+                .collect())
         })?;
         let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else { continue };
         let stretch = first.0..last.0 + 1;
@@ -88,9 +90,11 @@ pub(crate) fn hint(file: &ParquetFile, word: &str) -> Result<String> {
         }
     }
     if nearest.is_empty() {
-        return Ok("words are spelled as the tokenizer wrote them, and a vocabulary leaves rare ones \
+        return Ok(
+            "words are spelled as the tokenizer wrote them, and a vocabulary leaves rare ones \
                    out"
-            .to_owned());
+            .to_owned(),
+        );
     }
     let names: Vec<String> = nearest.into_iter().map(|(_, _, text)| format!("{text:?}")).collect();
     Ok(format!("did you mean {}?", names.join(" or ")))

@@ -1,0 +1,416 @@
+//! Stage `count`: reads token shards and the vocabulary, writes the grid of co-occurrence counts.
+//!
+//! | file | table |
+//! | --- | --- |
+//! | `cells/row_block=R/column_block=C/cells.parquet` | [`lexmill_store::table::counts`] |
+//! | `words.parquet` | the vocabulary the ids refer to |
+//!
+//! The corpus is taken in *runs*: as many token shards as fit in memory. If one run holds all of it,
+//! its rows go straight to the grid. Otherwise each run's rows are written out sorted, and merged row
+//! by row in the end, at most [`FAN_IN`] runs at a time. A run, a merge, and a row block of the grid
+//! are each a unit of resume.
+//!
+//! When the corpus has only grown since an earlier result, `growth` counts what is new and corrects
+//! what the changed vocabulary touches.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use lexmill_store::table::vocabulary::write_vocabulary;
+use lexmill_store::{
+    Error as StoreError, FileEntry, Manifest, Progress, Resources, StageKey, StageWriter, UnitRecord,
+};
+use lexmill_tokenize::{tokenize, vocabulary};
+use lexmill_vocab::{BlockLayout, Vocabulary};
+use serde_json::{Value, json};
+
+use crate::grid::{GridWriter, OPEN_SHARD_BYTES, WORDS};
+use crate::growth::{self, Growth};
+use crate::rows::{Accumulator, Positions};
+use crate::run::{FAN_IN, OPEN_RUN_BYTES, RunWriter, merge, run_file};
+use crate::settings::CountSettings;
+use crate::text::{Slots, Text};
+use crate::weights::Weights;
+use crate::{Error, Result};
+
+/// The stage's kind.
+pub const KIND: &str = "count";
+/// Raised when the same settings and inputs give other bytes.
+pub const VERSION: u32 = 1;
+
+/// The fewest tokens of a run: below a budget for this, a few MiB, nothing is gained.
+const LEAST_RUN_TOKENS: u64 = if cfg!(test) { 8 } else { 1 << 20 };
+
+/// A token shard of the corpus.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Shard {
+    pub(crate) path: PathBuf,
+    /// BLAKE3 of its file.
+    pub(crate) hash: String,
+    pub(crate) words: PathBuf,
+    pub(crate) tokens: u64,
+    /// Whether its last document goes on in the next shard.
+    pub(crate) continued: bool,
+}
+
+/// Everything a step of the stage needs.
+pub(crate) struct Counting<'a> {
+    pub(crate) settings: &'a CountSettings,
+    pub(crate) weights: Weights,
+    pub(crate) vocabulary: &'a Vocabulary,
+    pub(crate) layout: BlockLayout,
+    pub(crate) shards: Vec<Shard>,
+    pub(crate) stage: StageWriter,
+    pub(crate) threads: usize,
+    pub(crate) data_bytes: u64,
+    pub(crate) progress: &'a Progress,
+}
+
+/// Runs the stage.
+///
+/// # Errors
+/// If the inputs are not finished stages or can't be read, nothing is left to count, or the disk
+/// refuses. Units done stay for the next run.
+pub fn run(
+    settings: &CountSettings,
+    tokens: &Path,
+    vocabulary: &Path,
+    output: &Path,
+    key: StageKey,
+    resources: &Resources,
+    progress: &Progress,
+) -> Result<Manifest> {
+    let words = vocabulary::read(vocabulary)?;
+    let shards = shards(tokens)?;
+    let blocks = settings.blocks.unwrap_or_else(|| BlockLayout::automatic_blocks(words.len()));
+    let layout = BlockLayout::new(words.len(), blocks);
+    let growth = Growth::find(output, &key, &shards)?;
+    // How the work is split is part of what its units mean.
+    let way = if growth.is_some() { "growth" } else { "whole" };
+    let stage = StageWriter::begin(output, &format!("{}-{way}", key.hash()))?;
+    let vocabulary_bytes = words.words().map(|word| word.len() as u64 + 32).sum::<u64>();
+    let counting = Counting {
+        settings,
+        weights: Weights::new(settings.weighting, settings.window),
+        vocabulary: &words,
+        layout,
+        shards,
+        stage,
+        threads: resources.threads.max(1),
+        data_bytes: resources.data_bytes().saturating_sub(vocabulary_bytes),
+        progress,
+    };
+    let mut counted = BTreeMap::new();
+    let runs = match &growth {
+        Some(growth) => growth::count(&counting, growth, &mut counted)?,
+        None => None,
+    };
+    let rows = match runs {
+        Some(runs) => counting.merge_into_grid(runs)?,
+        None => counting.whole()?,
+    };
+    counting.complete(key, rows, counted)
+}
+
+/// The token shards of a finished tokenize stage, in order.
+fn shards(directory: &Path) -> Result<Vec<Shard>> {
+    let manifest = Manifest::expect(directory, &[tokenize::KIND])?;
+    let shards = manifest.entries(tokenize::SHARDS);
+    let words = manifest.entries(tokenize::WORDS);
+    shards
+        .zip(words)
+        .map(|(shard, words)| {
+            let name = shard.path.trim_start_matches("shards/").trim_end_matches(".parquet");
+            let report = manifest.units.get(&format!("shard {name}")).unwrap_or(&Value::Null);
+            let number = |field: &str| {
+                report[field].as_u64().ok_or_else(|| {
+                    StoreError::corrupt(directory, format!("its manifest does not know {name:?}"))
+                })
+            };
+            Ok(Shard {
+                path: directory.join(&shard.path),
+                hash: shard.blake3.clone(),
+                words: directory.join(&words.path),
+                tokens: number("tokens")?,
+                continued: number("documents_continued")? > 0,
+            })
+        })
+        .collect()
+}
+
+impl Counting<'_> {
+    pub(crate) fn slots(&self) -> Slots<'_> {
+        Slots { vocabulary: self.vocabulary, layout: self.layout, unknown: self.settings.unknown }
+    }
+
+    /// Threads for which a task that takes `each` bytes has room beside `fixed` bytes.
+    fn threads_for(&self, each: u64, fixed: u64) -> usize {
+        let room = self.data_bytes.saturating_sub(fixed) / each.max(1);
+        self.threads.min(room.max(1) as usize)
+    }
+
+    fn accumulator_bytes(&self) -> u64 {
+        Accumulator::bytes(self.layout.slots())
+    }
+
+    /// What a thread takes while it writes a row block of the grid.
+    fn grid_bytes(&self) -> u64 {
+        self.accumulator_bytes() + u64::from(self.layout.blocks()) * OPEN_SHARD_BYTES
+    }
+
+    /// Tokens of a run, leaving room for the threads.
+    pub(crate) fn run_tokens(&self) -> u64 {
+        let threads = self.threads as u64 * (self.accumulator_bytes() + OPEN_RUN_BYTES);
+        let room = self.data_bytes.saturating_sub(threads.min(self.data_bytes / 2));
+        (room / Positions::BYTES_PER_TOKEN).clamp(LEAST_RUN_TOKENS, u64::from(u32::MAX) - 1)
+    }
+
+    /// Counts the whole corpus.
+    fn whole(&self) -> Result<Vec<UnitRecord>> {
+        let tokens: u64 = self.shards.iter().map(|shard| shard.tokens).sum();
+        let fits = self.run_tokens() >= tokens
+            && self.data_bytes > tokens * Positions::BYTES_PER_TOKEN + self.grid_bytes();
+        let begun = self.stage.units().any(|unit| unit.unit.starts_with("run "));
+        if fits && !begun {
+            return self.straight_to_grid(tokens);
+        }
+        let runs = self.runs("run", 0..self.shards.len())?;
+        self.merge_into_grid(runs)
+    }
+
+    fn straight_to_grid(&self, tokens: u64) -> Result<Vec<UnitRecord>> {
+        let threads = self.threads_for(self.grid_bytes(), tokens * Positions::BYTES_PER_TOKEN);
+        let paths: Vec<PathBuf> = self.shards.iter().map(|shard| shard.path.clone()).collect();
+        let text =
+            self.slots().load(&paths, 0..paths.len(), self.weights.window(), self.threads)?;
+        let positions = Positions::new(&text, self.layout, self.settings.contexts, &self.weights);
+        self.progress.begin("rows", self.layout.words() as u64);
+        self.grid(threads, |block, sums, writer| {
+            positions.rows(block, sums, |slot, sums| writer.row(slot, sums))
+        })
+    }
+
+    /// Counts shards `range` in runs that fit in memory, and writes their rows out. Returns the runs'
+    /// names.
+    pub(crate) fn runs(&self, prefix: &str, range: std::ops::Range<usize>) -> Result<Vec<String>> {
+        let paths: Vec<PathBuf> = self.shards.iter().map(|shard| shard.path.clone()).collect();
+        let total = self.shards[range.clone()].iter().map(|shard| shard.tokens).sum();
+        self.progress.begin("tokens", total);
+        let budget = self.run_tokens();
+        let mut names = Vec::new();
+        let mut start = range.start;
+        while start < range.end {
+            // A run that was written before, under whatever budget; the longest if merged since.
+            let begins = format!("{prefix} {start:08}-");
+            let known = self.stage.units().filter(|u| u.unit.starts_with(&begins)).last();
+            if let Some(known) = known {
+                let end = known.unit[begins.len()..].parse().unwrap_or(range.end);
+                self.progress.advance(self.shards[start..end].iter().map(|s| s.tokens).sum());
+                names.push(known.unit.clone());
+                start = end;
+                continue;
+            }
+            let (mut end, mut tokens) = (start + 1, self.shards[start].tokens);
+            while end < range.end && tokens + self.shards[end].tokens <= budget {
+                tokens += self.shards[end].tokens;
+                end += 1;
+            }
+            let window = self.weights.window();
+            let text = self.slots().load(&paths, start..end, window, self.threads)?;
+            let name = format!("{begins}{end:08}");
+            self.write_run(&name, &text, false)?;
+            names.push(name);
+            self.progress.advance(tokens);
+            start = end;
+            if names.len() >= FAN_IN {
+                let merged = format!("{prefix} {:08}-{end:08}", range.start);
+                self.merge_into_run(&names, &merged)?;
+                names = vec![merged];
+            }
+        }
+        Ok(names)
+    }
+
+    /// Writes the rows of `text` out as a run, or what takes them away again.
+    pub(crate) fn write_run(&self, name: &str, text: &Text, negative: bool) -> Result<()> {
+        let positions = Positions::new(text, self.layout, self.settings.contexts, &self.weights);
+        self.write_blocks(self.threads, name, |block, sums, writer| {
+            positions.rows(block, sums, |slot, sums| {
+                if negative {
+                    sums.negate();
+                }
+                writer.row(slot, sums)
+            })
+        })
+    }
+
+    /// Writes a run block by block, and notes that it is done.
+    pub(crate) fn write_blocks(
+        &self,
+        threads: usize,
+        name: &str,
+        rows: impl Fn(u32, &mut Accumulator, &mut RunWriter) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let files: Mutex<Vec<(u32, FileEntry, u64)>> = Mutex::default();
+        self.each_block(threads, |block, sums| {
+            let mut writer = RunWriter::create(&self.stage, name, block)?;
+            rows(block, sums, &mut writer)?;
+            let cells = writer.cells;
+            let file = writer.finish()?;
+            files.lock().expect("no holder panics").push((block, file, cells));
+            Ok(())
+        })?;
+        let mut files = files.into_inner().expect("no holder panics");
+        files.sort_by_key(|(block, ..)| *block);
+        let cells: u64 = files.iter().map(|(.., cells)| cells).sum();
+        let files = files.into_iter().map(|(_, file, _)| file).collect();
+        let record = UnitRecord { unit: name.to_owned(), files, report: json!({ "cells": cells }) };
+        Ok(self.stage.record(&record)?)
+    }
+
+    fn run_files(&self, runs: &[String], block: u32) -> Vec<PathBuf> {
+        runs.iter().map(|run| self.stage.path(&run_file(run, block))).collect()
+    }
+
+    /// Merges runs into one, and removes them.
+    pub(crate) fn merge_into_run(&self, runs: &[String], merged: &str) -> Result<()> {
+        let each = (runs.len() as u64 + 1) * OPEN_RUN_BYTES + self.accumulator_bytes();
+        self.write_blocks(self.threads_for(each, 0), merged, |block, sums, writer| {
+            let files = self.run_files(runs, block);
+            merge(&files, self.layout, block, sums, |slot, sums| writer.row(slot, sums))
+        })?;
+        for run in runs.iter().filter(|run| *run != merged) {
+            let directory = self.stage.path(&format!("runs/{run}"));
+            std::fs::remove_dir_all(&directory).map_err(StoreError::io("remove", &directory))?;
+        }
+        Ok(())
+    }
+
+    /// Merges runs into the grid.
+    fn merge_into_grid(&self, mut runs: Vec<String>) -> Result<Vec<UnitRecord>> {
+        while runs.len() > FAN_IN {
+            let merged = format!("merged {}", runs.len());
+            let batch: Vec<String> = runs.drain(..FAN_IN).collect();
+            if self.stage.unit(&merged).is_none() {
+                self.merge_into_run(&batch, &merged)?;
+            }
+            runs.push(merged);
+        }
+        let each = self.grid_bytes() + runs.len() as u64 * OPEN_RUN_BYTES;
+        self.progress.begin("rows", self.layout.words() as u64);
+        self.grid(self.threads_for(each, 0), |block, sums, writer| {
+            let files = self.run_files(&runs, block);
+            merge(&files, self.layout, block, sums, |slot, sums| writer.row(slot, sums))
+        })
+    }
+
+    /// Writes the row blocks of the grid that are not there yet.
+    fn grid(
+        &self,
+        threads: usize,
+        rows: impl Fn(u32, &mut Accumulator, &mut GridWriter) -> Result<()> + Sync,
+    ) -> Result<Vec<UnitRecord>> {
+        let metadata = json!({
+            "settings": self.settings,
+            "units_per_count": self.weights.units_per_count(),
+            "blocks": self.layout.blocks(),
+        });
+        let records: Mutex<Vec<UnitRecord>> = Mutex::default();
+        self.each_block(threads, |block, sums| {
+            let unit = format!("row {block:05}");
+            let record = match self.stage.unit(&unit) {
+                Some(record) => record.clone(),
+                None => {
+                    let mut writer = GridWriter::create(&self.stage, self.layout, block, &metadata)?;
+                    rows(block, sums, &mut writer)?;
+                    let report = json!({
+                        "cells": writer.cells,
+                        "units": writer.total_units.to_string(),
+                    });
+                    let record = UnitRecord { unit, files: writer.finish()?, report };
+                    self.stage.record(&record)?;
+                    record
+                }
+            };
+            self.progress.advance(u64::from(self.layout.block_words(block)));
+            records.lock().expect("no holder panics").push(record);
+            Ok(())
+        })?;
+        let mut records = records.into_inner().expect("no holder panics");
+        records.sort_by(|a, b| a.unit.cmp(&b.unit));
+        Ok(records)
+    }
+
+    /// Does something for every block, several at a time, each thread with an accumulator.
+    fn each_block(
+        &self,
+        threads: usize,
+        work: impl Fn(u32, &mut Accumulator) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let next = AtomicU32::new(0);
+        let failed = AtomicBool::new(false);
+        let worker = || {
+            let mut sums = Accumulator::new(self.layout.slots());
+            while !failed.load(Ordering::Relaxed) {
+                let block = next.fetch_add(1, Ordering::Relaxed);
+                if block >= self.layout.blocks() {
+                    break;
+                }
+                work(block, &mut sums).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+            workers.into_iter().fold(Ok(()), |result, worker| {
+                result.and(worker.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
+            })
+        })
+    }
+
+    fn complete(
+        self,
+        key: StageKey,
+        rows: Vec<UnitRecord>,
+        counted: BTreeMap<String, u64>,
+    ) -> Result<Manifest> {
+        let cells: u64 = rows.iter().filter_map(|row| row.report["cells"].as_u64()).sum();
+        if cells == 0 {
+            return Err(Error::NoCells { window: self.settings.window });
+        }
+        let units: u128 = rows
+            .iter()
+            .filter_map(|row| row.report["units"].as_str()?.parse::<u128>().ok())
+            .sum();
+        let words = write_vocabulary(
+            &self.stage.path(WORDS),
+            WORDS,
+            self.vocabulary,
+            &Value::Null,
+        )?;
+        let units_per_count = self.weights.units_per_count();
+        let report = json!({
+            "cells": cells,
+            "words": self.vocabulary.len(),
+            "blocks": self.layout.blocks(),
+            "units_per_count": units_per_count,
+            "total_count": units as f64 / units_per_count as f64,
+        });
+        if !counted.is_empty() {
+            let said = counted.iter().map(|(what, n)| format!("{n} {what}")).collect::<Vec<_>>();
+            let text = format!("took over the earlier counts: {}", said.join(", "));
+            self.progress.report(lexmill_store::Event::Notice(text));
+        }
+        let mut files: Vec<FileEntry> = rows.into_iter().flat_map(|row| row.files).collect();
+        files.push(words);
+        // Which shards are counted, for the next time the corpus grows.
+        let units =
+            BTreeMap::from([("shards".to_owned(), growth::counted_shards(&self.shards))]);
+        Ok(self.stage.finish(key, files, units, report)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;
