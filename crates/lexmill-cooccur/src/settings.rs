@@ -15,7 +15,6 @@ pub struct CountSettings {
     /// What a word outside the vocabulary does to distances.
     pub unknown: Unknown,
     /// Blocks of rows and of columns of the grid; chosen by the size of the vocabulary if not given.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub blocks: Option<u32>,
 }
 

@@ -13,6 +13,8 @@ pub struct Resources {
     pub memory_bytes: u64,
     /// The longest time between checkpoints of a trainer.
     pub checkpoint_every: Duration,
+    /// A trainer also writes a checkpoint after every so many epochs, if given.
+    pub checkpoint_epochs: Option<u32>,
 }
 
 impl Resources {

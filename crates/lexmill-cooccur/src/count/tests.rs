@@ -44,7 +44,7 @@ fn naive(documents: &[Vec<&str>], vocabulary: &Vocabulary, settings: &CountSetti
 }
 
 fn resources(threads: usize, memory_bytes: u64) -> Resources {
-    Resources { threads, memory_bytes, checkpoint_every: Duration::from_secs(600) }
+    Resources { threads, memory_bytes, checkpoint_every: Duration::from_secs(600), checkpoint_epochs: None }
 }
 
 struct Lab {

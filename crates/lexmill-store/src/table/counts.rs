@@ -24,8 +24,8 @@ use crate::{Error, FileEntry, Result};
 
 /// Cells that are handed to the encoder together.
 const BUFFER_CELLS: usize = 1 << 14;
-/// Cells of a row group.
-const ROW_GROUP_CELLS: usize = 1 << 20;
+/// Cells of a row group of a shard; the last one may have fewer.
+pub const ROW_GROUP_CELLS: usize = 1 << 19;
 
 /// What a shard of cells is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +120,16 @@ impl CountsReader {
     pub fn open(path: &Path, block_cells: usize) -> Result<CountsReader> {
         let columns = ["center", "context", "units"];
         let table = TableReader::open(path, Some(&columns), block_cells)?;
+        Ok(CountsReader { table, path: path.to_owned() })
+    }
+
+    /// Opens one row group of a shard; blocks have at most `block_cells` cells.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub fn open_row_group(path: &Path, group: usize, block_cells: usize) -> Result<CountsReader> {
+        let columns = ["center", "context", "units"];
+        let table = TableReader::open_row_group(path, Some(&columns), block_cells, group)?;
         Ok(CountsReader { table, path: path.to_owned() })
     }
 

@@ -67,6 +67,28 @@ impl TableReader {
     /// # Errors
     /// If the file can't be read or is not Parquet.
     pub fn open(path: &Path, columns: Option<&[&str]>, batch_rows: usize) -> Result<TableReader> {
+        TableReader::select(path, columns, batch_rows, None)
+    }
+
+    /// Opens one row group of a table; [`rows`](TableReader::rows) are still those of all.
+    ///
+    /// # Errors
+    /// If the file can't be read, is not Parquet, or has no such row group.
+    pub fn open_row_group(
+        path: &Path,
+        columns: Option<&[&str]>,
+        batch_rows: usize,
+        group: usize,
+    ) -> Result<TableReader> {
+        TableReader::select(path, columns, batch_rows, Some(group))
+    }
+
+    fn select(
+        path: &Path,
+        columns: Option<&[&str]>,
+        batch_rows: usize,
+        group: Option<usize>,
+    ) -> Result<TableReader> {
         let (file, metadata) = open(path, ArrowReaderOptions::new())?;
         let own = own_metadata(&metadata);
         let rows = metadata.metadata().file_metadata().num_rows().max(0) as u64;
@@ -85,7 +107,13 @@ impl TableReader {
                 ProjectionMask::roots(builder.parquet_schema(), roots)
             }
         };
-        let builder = builder.with_projection(mask).with_batch_size(batch_rows);
+        let mut builder = builder.with_projection(mask).with_batch_size(batch_rows);
+        if let Some(group) = group {
+            if group >= builder.metadata().num_row_groups() {
+                return Err(Error::corrupt(path, format!("it has no row group {group}")));
+            }
+            builder = builder.with_row_groups(vec![group]);
+        }
         let reader = guard(path, || builder.build())?;
         Ok(TableReader { reader, path: path.to_owned(), rows, metadata: own })
     }

@@ -1,0 +1,402 @@
+//! The stage: epochs, checkpoints, the model.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use lexmill_cooccur::Grid;
+use lexmill_embeddings::model::PARAMETERS;
+use lexmill_store::table::{Column, TableReader, write_table};
+use lexmill_store::{
+    ByteSize, Event, Manifest, Progress, Resources, StageKey, StageWriter, UnitRecord,
+};
+use lexmill_vocab::{Random, Vocabulary};
+use serde_json::{Value, json};
+
+use super::feed::{CHUNK_BYTES, Chunk, Curve, Feed};
+use super::parameters::Parameters;
+use super::settings::{BiasStep, GloveSettings};
+use super::step::{RowLayout, Step};
+use crate::grid::{Tile, Turns, epoch_tiles};
+use crate::{Error, Result};
+
+/// The stage's kind.
+pub const KIND: &str = "glove";
+/// Raised when the same settings and counts give other bytes.
+pub const VERSION: u32 = 1;
+/// The table of losses in the stage directory.
+pub const METRICS: &str = "metrics.parquet";
+
+const CHECKPOINT: &str = "checkpoint";
+/// Tells the streams of random numbers apart.
+const STRATA: u64 = 2;
+const CELLS: u64 = 3;
+
+/// Where training stands.
+struct State {
+    parameters: Parameters,
+    /// Epochs that are whole.
+    epochs: u32,
+    /// Strata of the next one that are done.
+    strata: u32,
+    /// Losses of the tiles of that epoch, in their order; 0 for those to come.
+    tile_losses: Vec<f64>,
+    /// Mean losses of the epochs that are whole.
+    losses: Vec<f64>,
+}
+
+struct Training<'a> {
+    settings: &'a GloveSettings,
+    grid: &'a Grid,
+    vocabulary: &'a Vocabulary,
+    stage: &'a StageWriter,
+    resources: &'a Resources,
+    progress: &'a Progress,
+    cells: u64,
+    /// Where the last checkpoint stands, in words.
+    kept: String,
+    last_checkpoint: Instant,
+}
+
+/// Runs the stage.
+///
+/// # Errors
+/// If the counts can't be read, the model does not fit in memory, training diverges, or the disk
+/// refuses. The last checkpoint stays for the next run.
+pub fn run(
+    settings: &GloveSettings,
+    counts: &Path,
+    output: &Path,
+    key: StageKey,
+    resources: &Resources,
+    progress: &Progress,
+) -> Result<Manifest> {
+    let grid = Grid::open(counts)?;
+    let vocabulary = grid.vocabulary()?;
+    let row = RowLayout::new(settings.dimensions);
+    check_memory(settings, &grid, row, resources)?;
+    let stage = StageWriter::begin(output, &key.hash())?;
+    let mut training = Training {
+        settings,
+        grid: &grid,
+        vocabulary: &vocabulary,
+        stage: &stage,
+        resources,
+        progress,
+        cells: grid.cells(),
+        kept: "no checkpoint was written yet".to_owned(),
+        last_checkpoint: Instant::now(),
+    };
+    let mut state = training.begin(output, &key, row)?;
+    let done = u64::from(state.epochs) * training.cells;
+    progress.begin("cells", u64::from(settings.epochs) * training.cells);
+    progress.advance(done + training.cells * u64::from(state.strata) / u64::from(grid.layout().blocks()));
+    while state.epochs < settings.epochs {
+        let begun = Instant::now();
+        training.epoch(&mut state)?;
+        let loss = state.losses.last().copied().unwrap_or(f64::NAN);
+        progress.report(Event::Epoch {
+            epoch: state.epochs,
+            epochs: settings.epochs,
+            loss,
+            seconds: begun.elapsed().as_secs_f64(),
+        });
+        let by_epoch = resources.checkpoint_epochs.is_some_and(|n| state.epochs % n.max(1) == 0);
+        if by_epoch && state.epochs < settings.epochs {
+            training.checkpoint(&state)?;
+        }
+    }
+    training.check_finite(&state)?;
+    let metadata = training.metadata();
+    let path = stage.path(PARAMETERS);
+    let model = state.parameters.write(&path, PARAMETERS, &vocabulary, &metadata)?;
+    let epochs = state.losses.len();
+    let metrics = write_table(
+        &stage.path(METRICS),
+        METRICS,
+        vec![
+            ("epoch", Column::u32((1..=epochs as u32).collect())),
+            ("loss", Column::f64(state.losses.clone())),
+            ("cells", Column::u64(vec![training.cells; epochs])),
+        ],
+        &metadata,
+    )?;
+    let report = json!({
+        "words": vocabulary.len(),
+        "cells": training.cells,
+        "loss": state.losses.last(),
+    });
+    Ok(stage.finish(key, vec![model, metrics], BTreeMap::new(), report)?)
+}
+
+fn check_memory(
+    settings: &GloveSettings,
+    grid: &Grid,
+    row: RowLayout,
+    resources: &Resources,
+) -> Result<()> {
+    // A worker's share: two chunks wait, one is decoded, one is trained.
+    let shards = u64::from(grid.layout().blocks()).pow(2);
+    let chunk = CHUNK_BYTES.min(grid.cells().div_ceil(shards) * 32);
+    let needed =
+        Parameters::bytes(grid.layout(), row) + resources.threads as u64 * 4 * chunk + (32 << 20);
+    if needed > resources.memory_bytes {
+        return Err(Error::Memory {
+            words: grid.layout().words(),
+            dimensions: settings.dimensions,
+            needed: ByteSize(needed),
+            given: ByteSize(resources.memory_bytes),
+        });
+    }
+    Ok(())
+}
+
+impl Training<'_> {
+    /// The state to go on from: a checkpoint, an earlier model of fewer epochs, or the start.
+    fn begin(&mut self, output: &Path, key: &StageKey, row: RowLayout) -> Result<State> {
+        let layout = self.grid.layout();
+        let tiles = (layout.blocks() * layout.blocks()) as usize;
+        if let Some(checkpoint) = self.stage.unit(CHECKPOINT)
+            && let Some(file) = checkpoint.files.first()
+        {
+            let parameters = Parameters::read(&self.stage.path(&file.path), layout, row)?;
+            let report = &checkpoint.report;
+            let number = |name: &str| report[name].as_u64().unwrap_or(0) as u32;
+            let floats = |name: &str| -> Vec<f64> {
+                let bits: Vec<u64> = serde_json::from_value(report[name].clone()).unwrap_or_default();
+                bits.into_iter().map(f64::from_bits).collect()
+            };
+            let (epochs, strata) = (number("epochs"), number("strata"));
+            self.kept = kept(epochs, strata, layout.blocks());
+            self.progress.report(Event::Resumed { epochs, strata });
+            let (tile_losses, losses) = (floats("tile_losses"), floats("losses"));
+            return Ok(State { parameters, epochs, strata, tile_losses, losses });
+        }
+        if let Some((epochs, losses)) = self.fewer_epochs(output, key)? {
+            let parameters = Parameters::read(&output.join(PARAMETERS), layout, row)?;
+            self.progress.report(Event::Resumed { epochs, strata: 0 });
+            let tile_losses = vec![0.0; tiles];
+            return Ok(State { parameters, epochs, strata: 0, tile_losses, losses });
+        }
+        let parameters = Parameters::initial(layout, row, self.settings.seed);
+        let tile_losses = vec![0.0; tiles];
+        Ok(State { parameters, epochs: 0, strata: 0, tile_losses, losses: Vec::new() })
+    }
+
+    /// Whether the finished model in `output` differs from what is wanted by having fewer epochs
+    /// only. Going on with it gives what training from the start would give.
+    fn fewer_epochs(&self, output: &Path, key: &StageKey) -> Result<Option<(u32, Vec<f64>)>> {
+        let Some(old) = Manifest::read(output).ok().flatten() else { return Ok(None) };
+        let epochs = old.key.settings["epochs"].as_u64().unwrap_or(0);
+        let mut settings = old.key.settings.clone();
+        settings["epochs"] = key.settings["epochs"].clone();
+        let same = StageKey { settings, ..old.key.clone() } == *key;
+        if !same || epochs >= u64::from(self.settings.epochs) || old.missing(output).is_some() {
+            return Ok(None);
+        }
+        let mut losses = Vec::new();
+        for batch in TableReader::open(&output.join(METRICS), Some(&["loss"]), 1 << 12)? {
+            losses.extend_from_slice(batch?.f64("loss")?);
+        }
+        Ok(Some((epochs as u32, losses)))
+    }
+
+    fn metadata(&self) -> Value {
+        json!({
+            "model": KIND,
+            "settings": self.settings,
+            "counts": self.grid.manifest().key.settings,
+        })
+    }
+
+    fn check_finite(&self, state: &State) -> Result<()> {
+        if state.parameters.finite() { Ok(()) } else { Err(self.diverged(state.epochs.max(1))) }
+    }
+
+    fn diverged(&self, epoch: u32) -> Error {
+        Error::Diverged {
+            epoch,
+            learning_rate: self.settings.learning_rate,
+            gradient_clip: self.settings.gradient_clip,
+            kept: self.kept.clone(),
+        }
+    }
+
+    /// Writes the whole state, and removes the one before.
+    fn checkpoint(&mut self, state: &State) -> Result<()> {
+        self.check_finite(state)?;
+        let name = format!("checkpoint-{:06}-{:04}.parquet", state.epochs, state.strata);
+        let path = self.stage.path(&name);
+        let file = state.parameters.write(&path, &name, self.vocabulary, &self.metadata())?;
+        let bits = |floats: &[f64]| floats.iter().map(|x| x.to_bits()).collect::<Vec<u64>>();
+        self.stage.record(&UnitRecord {
+            unit: CHECKPOINT.to_owned(),
+            files: vec![file],
+            report: json!({
+                "epochs": state.epochs,
+                "strata": state.strata,
+                "tile_losses": bits(&state.tile_losses),
+                "losses": bits(&state.losses),
+            }),
+        })?;
+        let directory = self.stage.directory();
+        let list = std::fs::read_dir(directory)
+            .map_err(lexmill_store::Error::io("list", directory))?;
+        for entry in list.flatten() {
+            let other = entry.file_name().to_string_lossy().into_owned();
+            if other.starts_with("checkpoint-") && other != name {
+                // One too many does no harm.
+                let _removed = std::fs::remove_file(entry.path());
+            }
+        }
+        self.kept = kept(state.epochs, state.strata, self.grid.layout().blocks());
+        self.last_checkpoint = Instant::now();
+        tracing::debug!(epochs = state.epochs, strata = state.strata, "wrote a checkpoint");
+        Ok(())
+    }
+
+    /// Trains what is left of the next epoch.
+    fn epoch(&mut self, state: &mut State) -> Result<()> {
+        let blocks = self.grid.layout().blocks();
+        let epoch = u64::from(state.epochs);
+        let tiles = epoch_tiles(blocks, &[self.settings.seed, STRATA, epoch]);
+        while state.strata < blocks {
+            // As far as the next checkpoint.
+            self.strata(state, &tiles)?;
+            if state.strata < blocks {
+                self.checkpoint(state)?;
+            }
+        }
+        let loss = state.tile_losses.iter().sum::<f64>() / self.cells as f64;
+        state.losses.push(loss);
+        state.tile_losses.fill(0.0);
+        state.strata = 0;
+        state.epochs += 1;
+        Ok(())
+    }
+
+    /// Trains strata until the epoch ends or a checkpoint is due.
+    fn strata(&self, state: &mut State, tiles: &[Tile]) -> Result<()> {
+        let layout = self.grid.layout();
+        let blocks = layout.blocks();
+        let threads = self.resources.threads.clamp(1, blocks as usize);
+        let turns = Turns::new(blocks, state.strata);
+        let failure: Mutex<Option<Error>> = Mutex::new(None);
+        let stopped = AtomicBool::new(false);
+        let stop = |error: Option<Error>| {
+            stopped.store(true, Ordering::SeqCst);
+            if let Some(error) = error {
+                failure.lock().expect("no holder panics").get_or_insert(error);
+            }
+            turns.stop();
+        };
+        let losses: Vec<AtomicU64> = tiles.iter().map(|_| AtomicU64::new(0)).collect();
+        let settings = self.settings;
+        let bias_rate = match settings.bias_step {
+            BiasStep::Until2020 => settings.learning_rate,
+            BiasStep::Since2020 => 1.0,
+        };
+        let step = Step {
+            layout: state.parameters.row,
+            rate: settings.learning_rate,
+            bias_rate,
+            clip: settings.gradient_clip,
+        };
+        let feed = Feed {
+            layout,
+            units_per_count: self.grid.units_per_count() as f64,
+            x_max: settings.x_max,
+            alpha: settings.alpha,
+        };
+        let (epoch, parameters) = (state.epochs, &state.parameters);
+
+        let read = |orders: Receiver<(usize, Sender<Chunk>)>| {
+            let mut curve = Curve::new(&feed);
+            for (i, chunks) in orders {
+                let tile = tiles[i];
+                let (path, cells) = self.grid.shard(tile.row_block, tile.column_block);
+                let name = [settings.seed, CELLS, u64::from(epoch), i as u64];
+                let done = feed.tile(&path, cells, Random::named(&name), &mut curve, &chunks);
+                if let Err(error) = done {
+                    stop(Some(error));
+                }
+            }
+        };
+        let train = |orders: Receiver<(usize, Receiver<Chunk>)>| {
+            for (i, chunks) in orders {
+                let tile = tiles[i];
+                if !turns.wait(tile) {
+                    break;
+                }
+                let rows = &parameters.centers.blocks[tile.row_block as usize];
+                let columns = &parameters.contexts.blocks[tile.column_block as usize];
+                let mut rows = rows.lock().expect("no holder panics");
+                let mut columns = columns.lock().expect("no holder panics");
+                let mut loss = 0.0;
+                for chunk in chunks {
+                    loss += step.cells(&chunk, &mut rows, &mut columns);
+                    self.progress.advance(chunk.len() as u64);
+                }
+                drop((rows, columns));
+                if !loss.is_finite() {
+                    stop(Some(self.diverged(epoch + 1)));
+                }
+                if stopped.load(Ordering::SeqCst) {
+                    break;
+                }
+                losses[i].store(loss.to_bits(), Ordering::Relaxed);
+                turns.done(tile);
+            }
+        };
+        let first = (state.strata * blocks) as usize;
+        let dispatched = std::thread::scope(|scope| {
+            // Bounded: readers wait with one chunk of a tile sent and one in hand, so that what is
+            // ahead of the trainers is a few chunks for each thread.
+            let (to_readers, for_readers) = bounded(threads);
+            let (to_trainers, for_trainers) = bounded(threads);
+            for _ in 0..threads {
+                let (for_readers, for_trainers) = (for_readers.clone(), for_trainers.clone());
+                scope.spawn(|| read(for_readers));
+                scope.spawn(|| train(for_trainers));
+            }
+            drop((for_readers, for_trainers));
+            let mut next = first;
+            while next < tiles.len() {
+                let begins_stratum = next % blocks as usize == 0 && next > first;
+                if begins_stratum
+                    && self.last_checkpoint.elapsed() >= self.resources.checkpoint_every
+                {
+                    break;
+                }
+                let (sender, receiver) = bounded(1);
+                if to_readers.send((next, sender)).is_err()
+                    || to_trainers.send((next, receiver)).is_err()
+                {
+                    break;
+                }
+                next += 1;
+            }
+            drop((to_readers, to_trainers));
+            turns.wait_for(next - first);
+            next
+        });
+        if let Some(error) = failure.into_inner().expect("no holder panics") {
+            return Err(error);
+        }
+        for i in first..dispatched {
+            state.tile_losses[i] = f64::from_bits(losses[i].load(Ordering::Relaxed));
+        }
+        state.strata = dispatched as u32 / blocks;
+        Ok(())
+    }
+}
+
+fn kept(epochs: u32, strata: u32, blocks: u32) -> String {
+    match strata {
+        0 => format!("the checkpoint after epoch {epochs} is kept"),
+        _ => format!("the checkpoint {strata}/{blocks} through epoch {} is kept", epochs + 1),
+    }
+}
