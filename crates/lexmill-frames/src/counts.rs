@@ -2,7 +2,7 @@
 //!
 //! | file | columns |
 //! | --- | --- |
-//! | `cells/row_block=R/column_block=C/…parquet` | `center` u32, ascending in a file; `context` u32; `units` u64 |
+//! | `cells/row_block=RR/column_block=CC/cells.parquet` | `center` u32, ascending in a file; `context` u32; `units` u64 |
 //! | `words.parquet` | `id` u32, `word` text, `count` u64 |
 //!
 //! The cells of a center with id i lie in the row block i mod `report.blocks`, and a count is
@@ -18,8 +18,8 @@ use crate::report::{Section, Table, Value};
 use crate::{Error, Result, words};
 
 const WORDS: &str = "words.parquet";
-/// Settings a reader of contexts wants to see.
-const SETTINGS: [&str; 3] = ["window", "weighting", "side"];
+/// Settings a reader of contexts wants to see: those that tell what a count means.
+const SETTINGS: [&str; 4] = ["window", "weighting", "contexts", "unknown"];
 
 /// A `count` stage.
 pub(crate) struct Counts {
@@ -130,7 +130,7 @@ impl Counts {
         }
         let mut cells = self.row(id)?;
         let total: u128 = cells.iter().map(|&(_, units)| u128::from(units)).sum();
-        pairs.push(("contexts".to_owned(), Value::Count(cells.len() as u64)));
+        pairs.push(("context words".to_owned(), Value::Count(cells.len() as u64)));
         pairs.push(self.total(total));
         pairs.extend(self.settings.iter().cloned());
         cells.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -259,7 +259,8 @@ pub(crate) mod tests {
             4,
             None,
         );
-        let mut files = vec![("words.parquet".to_owned(), VOCABULARY.len() as u64)];
+        let mut files = Vec::new();
+        let (mut cells, mut total_units) = (0, 0);
         for row_block in 0..BLOCKS {
             for column_block in 0..BLOCKS {
                 let (mut centers, mut contexts, mut counted) = (vec![], vec![], vec![]);
@@ -274,20 +275,35 @@ pub(crate) mod tests {
                     }
                 }
                 let file = format!(
-                    "cells/row_block={row_block}/column_block={column_block}/cells.parquet"
+                    "cells/row_block={row_block:02}/column_block={column_block:02}/cells.parquet"
                 );
                 files.push((file.clone(), centers.len() as u64));
-                let cells = df!("center" => centers, "context" => contexts, "units" => counted);
+                cells += centers.len();
+                total_units += counted.iter().sum::<u64>();
+                let frame = df!("center" => centers, "context" => contexts, "units" => counted);
                 let metadata = Some(json!({ "units_per_count": 2520 }));
                 let path = directory.path(&format!("{name}/{file}"));
-                write_parquet_with(&path, cells.unwrap(), 3, metadata);
+                write_parquet_with(&path, frame.unwrap(), 3, metadata);
             }
         }
+        files.push(("words.parquet".to_owned(), VOCABULARY.len() as u64));
         let manifest = json!({
             "stage": "count",
-            "settings": { "window": 10, "weighting": "harmonic", "side": "both" },
+            "settings": {
+                "window": 10,
+                "weighting": "harmonic",
+                "contexts": "symmetric",
+                "unknown": "skip",
+                "blocks": BLOCKS,
+            },
             "inputs": { "tokens": "aa", "vocabulary": "bb" },
-            "report": { "units_per_count": 2520, "blocks": BLOCKS, "peak_bytes": 1 << 20 },
+            "report": {
+                "cells": cells,
+                "words": VOCABULARY.len(),
+                "blocks": BLOCKS,
+                "units_per_count": 2520,
+                "total_count": total_units as f64 / 2520.0,
+            },
         });
         let files: Vec<(&str, u64)> =
             files.iter().map(|(file, rows)| (file.as_str(), *rows)).collect();
@@ -318,10 +334,10 @@ pub(crate) mod tests {
     fn only_the_row_block_is_opened() {
         let directory = Directory::new();
         let counts = counts(&directory);
-        std::fs::remove_dir_all(directory.root().join("counts/cells/row_block=1")).unwrap();
+        std::fs::remove_dir_all(directory.root().join("counts/cells/row_block=01")).unwrap();
         assert!(counts.row(2).is_ok());
         let error = counts.row(3).unwrap_err().to_string();
-        assert!(error.contains("row_block=1"), "{error}");
+        assert!(error.contains("row_block=01"), "{error}");
     }
 
     #[test]
@@ -350,7 +366,10 @@ pub(crate) mod tests {
         let Body::Pairs(pairs) = &sections[0].body else { panic!("{sections:?}") };
         assert!(pairs.contains(&("occurrences".to_owned(), Value::Count(50))), "{pairs:?}");
         assert!(pairs.contains(&("total count".to_owned(), Value::Number(total as f64 / 2520.0))));
-        assert!(pairs.contains(&("side".to_owned(), Value::Json(json!("both")))), "{pairs:?}");
+        assert!(
+            pairs.contains(&("contexts".to_owned(), Value::Json(json!("symmetric")))),
+            "{pairs:?}"
+        );
     }
 
     #[test]

@@ -99,8 +99,11 @@ pub(crate) fn file_sections(
         ("rows", Value::Count(file.rows())),
         ("bytes", Value::Bytes(file.bytes())),
         ("row groups", Value::Count(file.row_groups().len() as u64)),
-        ("compression", Value::text(file.compression())),
     ];
+    // A file without rows has nothing that is compressed.
+    if file.rows() > 0 {
+        facts.push(("compression", Value::text(file.compression())));
+    }
     if let Some(writer) = file.created_by() {
         facts.push(("written by", Value::text(writer)));
     }

@@ -94,6 +94,18 @@ fn a_file_of_vectors() {
 }
 
 #[test]
+fn a_file_without_rows() {
+    let directory = Directory::new();
+    let path = directory.path("a.parquet");
+    write_parquet(&path, df!("word" => ["a"], "count" => [1u64]).unwrap().clear());
+    let report = show(&path, 10, None);
+    assert_eq!(section(&report, "File")["rows"], 0);
+    assert_eq!(section(&report, "Columns")[1]["type"], "u64");
+    assert_eq!(section(&report, "First rows"), json!([]));
+    assert!(matches!(error(&path, Some("a")), Error::UnknownWord { .. }));
+}
+
+#[test]
 fn a_token_stage() {
     let directory = Directory::new();
     write_tokens(&directory, "tokens");
@@ -121,7 +133,10 @@ fn a_count_stage() {
     write_stage(&directory, "counts");
     let path = directory.root().join("counts");
     let report = show(&path, 4, None);
+    assert_eq!(section(&report, "Settings")["contexts"], "symmetric");
     assert_eq!(section(&report, "Report")["units_per_count"], 2520);
+    assert_eq!(section(&report, "Report")["words"], 6);
+    assert_eq!(section(&report, "Report")["cells"], section(&report, "cells")["rows"]);
     assert_eq!(section(&report, "cells")["files"], 4);
     let rows = section(&report, "cells: first rows");
     assert_eq!(rows.as_array().unwrap().len(), 4);
@@ -131,10 +146,13 @@ fn a_count_stage() {
     assert_eq!(rows[0], expected);
     assert_eq!(section(&report, "words.parquet: first rows")[1]["word"], "cat");
 
-    let contexts = section(&show(&path, 2, Some("cat")), "Strongest contexts");
+    let report = show(&path, 2, Some("cat"));
+    let row = section(&report, "The row of \"cat\"");
+    assert_eq!((&row["id"], &row["contexts"]), (&json!(1), &json!("symmetric")));
+    let contexts = section(&report, "Strongest contexts");
     assert_eq!(contexts.as_array().unwrap().len(), 2);
     // From a shard, and from the folder of them, the words are found too.
-    let shard = path.join("cells/row_block=0/column_block=0/cells.parquet");
+    let shard = path.join("cells/row_block=00/column_block=00/cells.parquet");
     assert_eq!(section(&show(&shard, 1, None), "First rows")[0], expected);
     assert_eq!(section(&show(&path.join("cells"), 1, None), "files: first rows")[0], expected);
 }

@@ -1,0 +1,473 @@
+//! A pipeline definition file, and every mistake in it with its place.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::error::{Error, Result};
+use crate::fields::fields;
+use crate::kinds::{KINDS, Kind, Settings};
+
+/// A pipeline without mistakes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Definition {
+    /// Its name: that of the run directory.
+    pub name: String,
+    /// Its stages, each after those it reads from.
+    pub stages: Vec<Stage>,
+}
+
+/// A stage of a pipeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stage {
+    /// Its name: that of its directory.
+    pub id: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// The stages it reads from, in the order of [`Kind::inputs`].
+    pub inputs: Vec<String>,
+    /// Its settings.
+    pub settings: Settings,
+}
+
+/// A mistake in a definition file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong.
+    pub message: String,
+    /// Where, in bytes of the file; `None` for a `--set`.
+    pub span: Option<Range<usize>>,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    fn at(span: &Range<usize>, message: impl Into<String>) -> Problem {
+        Problem { message: message.into(), span: Some(span.clone()), help: None }
+    }
+
+    fn help(mut self, help: Option<String>) -> Problem {
+        self.help = help;
+        self
+    }
+}
+
+/// Shows each problem in its line.
+pub fn render_problems(file: &str, text: &str, problems: &[Problem]) -> String {
+    let mut out = String::new();
+    for problem in problems {
+        // Writing to a string can't fail.
+        let _infallible = match &problem.span {
+            None => writeln!(out, "--set: {}", problem.message),
+            Some(span) => {
+                let start = span.start.min(text.len());
+                let before = text.get(..start).unwrap_or(text);
+                let number = before.matches('\n').count() + 1;
+                let line_start = before.rfind('\n').map_or(0, |place| place + 1);
+                let line = text.get(line_start..).and_then(|t| t.lines().next()).unwrap_or("");
+                let column = before.get(line_start..).map_or(0, |b| b.chars().count());
+                let width = text
+                    .get(start..span.end.min(text.len()))
+                    .and_then(|marked| marked.lines().next())
+                    .map_or(1, |marked| marked.chars().count().max(1));
+                let gutter = number.to_string();
+                let pad = " ".repeat(gutter.len());
+                writeln!(
+                    out,
+                    "{file}:{number}:{}: {}\n{pad} |\n{gutter} | {line}\n{pad} | {}{}",
+                    column + 1,
+                    problem.message,
+                    " ".repeat(column),
+                    "^".repeat(width),
+                )
+            }
+        };
+        if let Some(help) = &problem.help {
+            let _infallible = writeln!(out, "  help: {help}");
+        }
+    }
+    match problems.len() {
+        0 => {}
+        1 => out.push_str("1 problem"),
+        n => {
+            let _infallible = write!(out, "{n} problems");
+        }
+    }
+    out
+}
+
+/// The nearest of some names, if one is near.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|other| (strsim::damerau_levenshtein(name, other), other))
+        .filter(|(distance, other)| *distance <= 1 + other.len() / 4)
+        .min()
+        .map(|(_, other)| other)
+}
+
+fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(name, known).map(|near| format!("did you mean {near:?}?"))
+}
+
+fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// A stage as written, not yet checked against the others.
+struct Draft {
+    id: String,
+    kind: Kind,
+    inputs: Vec<(&'static str, String, Range<usize>)>,
+    settings: Settings,
+}
+
+impl Definition {
+    /// Reads and checks a definition file; `overrides` are `key=value`, as `--set` takes them.
+    ///
+    /// # Errors
+    /// [`Error::Definition`] with every mistake in its line.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Definition> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        Definition::parse(&text, &stem, overrides).map_err(|problems| {
+            Error::Definition(render_problems(&path.to_string_lossy(), &text, &problems))
+        })
+    }
+
+    /// Checks the text of a definition file. A file without a name is called `default_name`.
+    ///
+    /// # Errors
+    /// Every mistake found.
+    pub fn parse(
+        text: &str,
+        default_name: &str,
+        overrides: &[String],
+    ) -> Result<Definition, Vec<Problem>> {
+        let table = match DeTable::parse(text) {
+            Ok(table) => table,
+            Err(error) => {
+                let span = error.span().unwrap_or(0..0);
+                return Err(vec![Problem::at(&span, error.message())]);
+            }
+        };
+        let mut problems = Vec::new();
+        let mut places: Places = BTreeMap::new();
+        let mut root = flatten(&table, &mut places);
+        for set in overrides {
+            if let Err(message) = apply(&mut root, set) {
+                problems.push(Problem { message, span: None, help: None });
+            }
+        }
+        let definition = check(root, &places, default_name, &mut problems);
+        match definition {
+            Some(definition) if problems.is_empty() => Ok(definition),
+            _ => Err(problems),
+        }
+    }
+}
+
+/// Where each value stands in the file, by its path.
+type Places = BTreeMap<Vec<String>, Range<usize>>;
+
+/// A spanned table to a plain one and the places of its values.
+fn flatten(table: &Spanned<DeTable<'_>>, places: &mut Places) -> toml::Table {
+    fn value(
+        value: &Spanned<DeValue<'_>>,
+        path: &mut Vec<String>,
+        places: &mut Places,
+    ) -> toml::Value {
+        match value.get_ref() {
+            DeValue::Table(table) => toml::Value::Table(walk(table, path, places)),
+            DeValue::Array(items) => {
+                toml::Value::Array(items.iter().map(|item| value_of(item)).collect())
+            }
+            _ => value_of(value),
+        }
+    }
+    fn value_of(value: &Spanned<DeValue<'_>>) -> toml::Value {
+        match value.get_ref() {
+            DeValue::String(text) => toml::Value::String(text.to_string()),
+            DeValue::Integer(number) => {
+                let digits: String = number.as_str().chars().filter(|c| *c != '_').collect();
+                match i64::from_str_radix(&digits, number.radix()) {
+                    Ok(number) => toml::Value::Integer(number),
+                    Err(_) => toml::Value::String(format!("{digits} (too large)")),
+                }
+            }
+            DeValue::Float(number) => {
+                let digits: String = number.as_str().chars().filter(|c| *c != '_').collect();
+                toml::Value::Float(digits.parse().unwrap_or(f64::NAN))
+            }
+            DeValue::Boolean(truth) => toml::Value::Boolean(*truth),
+            DeValue::Datetime(time) => toml::Value::Datetime(*time),
+            DeValue::Array(items) => toml::Value::Array(items.iter().map(value_of).collect()),
+            DeValue::Table(table) => {
+                toml::Value::Table(walk(table, &mut Vec::new(), &mut BTreeMap::new()))
+            }
+        }
+    }
+    fn walk(table: &DeTable<'_>, path: &mut Vec<String>, places: &mut Places) -> toml::Table {
+        let mut plain = toml::Table::new();
+        for (key, entry) in table {
+            let name = key.get_ref().to_string();
+            path.push(name.clone());
+            // A table is pointed at by its key, a value by itself.
+            let span = match entry.get_ref() {
+                DeValue::Table(_) => key.span(),
+                _ => key.span().start..entry.span().end,
+            };
+            places.insert(path.clone(), span);
+            plain.insert(name, value(entry, path, places));
+            path.pop();
+        }
+        plain
+    }
+    walk(table.get_ref(), &mut Vec::new(), places)
+}
+
+/// Applies a `key.of.field=value`.
+fn apply(root: &mut toml::Table, set: &str) -> Result<(), String> {
+    let (key, text) = set
+        .split_once('=')
+        .ok_or_else(|| format!("{set:?} is not key=value, such as stages.glove.dimensions=100"))?;
+    let path: Vec<&str> = key.trim().split('.').collect();
+    let (last, parents) = path.split_last().ok_or_else(|| format!("{set:?} names no key"))?;
+    let mut table = root;
+    for (i, parent) in parents.iter().enumerate() {
+        let known: Vec<String> = table.keys().cloned().collect();
+        let entry = table.get_mut(*parent).and_then(toml::Value::as_table_mut);
+        table = entry.ok_or_else(|| {
+            let place = parents[..i].join(".");
+            let place = if place.is_empty() { String::new() } else { format!(" in {place:?}") };
+            let hint = nearest(parent, known.iter().map(String::as_str));
+            let hint = hint.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default();
+            format!("{set:?}: there is no {parent:?}{place}{hint}")
+        })?;
+    }
+    table.insert((*last).to_owned(), read_value(text));
+    Ok(())
+}
+
+/// A value as TOML has it, or else a string as it stands.
+pub(crate) fn read_value(text: &str) -> toml::Value {
+    let parsed: Result<toml::Table, _> = toml::from_str(&format!("value = {text}"));
+    match parsed.ok().and_then(|mut table| table.remove("value")) {
+        Some(value) => value,
+        None => toml::Value::String(text.to_owned()),
+    }
+}
+
+fn check(
+    mut root: toml::Table,
+    places: &Places,
+    default_name: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<Definition> {
+    let place = |path: &[&str]| {
+        let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
+        places.get(&path).cloned().unwrap_or(0..0)
+    };
+    let known = ["name", "seed", "stages"];
+    for key in root.keys().filter(|key| !known.contains(&key.as_str())) {
+        let problem = Problem::at(&place(&[key]), format!("unknown field {key:?}"));
+        let hint = did_you_mean(key, known)
+            .or_else(|| Some(format!("a pipeline has {}; settings belong to a stage", list(known))));
+        problems.push(problem.help(hint));
+    }
+    let name = match root.remove("name") {
+        None => default_name.to_owned(),
+        Some(toml::Value::String(name)) => name,
+        Some(_) => {
+            problems.push(Problem::at(&place(&["name"]), "the name must be a string"));
+            default_name.to_owned()
+        }
+    };
+    if !is_name(&name) {
+        problems.push(
+            Problem::at(&place(&["name"]), format!("{name:?} can't name a directory"))
+                .help(Some("use letters, digits, '-', '_' and '.'".to_owned())),
+        );
+    }
+    let seed = match root.remove("seed") {
+        None => None,
+        Some(toml::Value::Integer(seed)) if seed >= 0 => Some(seed),
+        Some(_) => {
+            problems
+                .push(Problem::at(&place(&["seed"]), "the seed must be a whole number, 0 or more"));
+            None
+        }
+    };
+    let stages = match root.remove("stages") {
+        Some(toml::Value::Table(stages)) if !stages.is_empty() => stages,
+        _ => {
+            problems.push(
+                Problem::at(&place(&["stages"]), "the pipeline has no stages")
+                    .help(Some("write [stages.NAME] with a kind".to_owned())),
+            );
+            return None;
+        }
+    };
+    let mut drafts = Vec::new();
+    let mut kinds: BTreeMap<String, Option<Kind>> = BTreeMap::new();
+    for (id, value) in stages {
+        let span = place(&["stages", &id]);
+        if !is_name(&id) {
+            problems.push(
+                Problem::at(&span, format!("{id:?} can't name a directory"))
+                    .help(Some("use letters, digits, '-', '_' and '.'".to_owned())),
+            );
+        }
+        let toml::Value::Table(fields) = value else {
+            problems.push(Problem::at(&span, format!("stage {id:?} must be a table")));
+            continue;
+        };
+        let draft = draft(&id, fields, seed, &place, problems);
+        kinds.insert(id, draft.as_ref().map(|draft| draft.kind));
+        drafts.extend(draft);
+    }
+    let mut stages = Vec::new();
+    for draft in drafts {
+        let mut inputs = Vec::new();
+        for (field, input, span) in draft.inputs {
+            let accepted = draft.kind.inputs().iter().find(|(name, _)| *name == field);
+            let accepted = accepted.map_or(&[][..], |(_, kinds)| kinds);
+            match kinds.get(&input) {
+                None => {
+                    let fit = kinds
+                        .iter()
+                        .filter(|(_, kind)| kind.is_some_and(|kind| accepted.contains(&kind)));
+                    let fit: Vec<&str> = fit.map(|(id, _)| id.as_str()).collect();
+                    let hint = did_you_mean(&input, kinds.keys().map(String::as_str)).or_else(|| {
+                        (!fit.is_empty()).then(|| format!("stages that fit: {}", list(fit)))
+                    });
+                    problems.push(
+                        Problem::at(&span, format!("there is no stage {input:?}")).help(hint),
+                    );
+                }
+                Some(Some(kind)) if !accepted.contains(kind) => {
+                    let wanted = list(accepted.iter().map(|kind| kind.name()));
+                    problems.push(Problem::at(
+                        &span,
+                        format!(
+                            "{field} takes a {wanted} stage, but {input:?} is a {} stage",
+                            kind.name()
+                        ),
+                    ));
+                }
+                Some(_) => inputs.push(input),
+            }
+        }
+        stages.push(Stage { id: draft.id, kind: draft.kind, inputs, settings: draft.settings });
+    }
+    // Kinds read only from kinds before them, so this puts every stage after its inputs.
+    stages.sort_by_key(|stage| stage.kind);
+    Some(Definition { name, stages })
+}
+
+fn draft(
+    id: &str,
+    mut table: toml::Table,
+    seed: Option<i64>,
+    place: &dyn Fn(&[&str]) -> Range<usize>,
+    problems: &mut Vec<Problem>,
+) -> Option<Draft> {
+    let span = place(&["stages", id]);
+    let known_kinds = || list(KINDS.map(Kind::name));
+    let kind = match table.remove("kind") {
+        Some(toml::Value::String(name)) => match Kind::named(&name) {
+            Some(kind) => kind,
+            None => {
+                let hint = did_you_mean(&name, KINDS.map(Kind::name))
+                    .or_else(|| Some(format!("kinds are {}", known_kinds())));
+                let span = place(&["stages", id, "kind"]);
+                problems.push(Problem::at(&span, format!("unknown kind {name:?}")).help(hint));
+                return None;
+            }
+        },
+        _ => {
+            problems.push(
+                Problem::at(&span, format!("stage {id:?} has no kind"))
+                    .help(Some(format!("kinds are {}", known_kinds()))),
+            );
+            return None;
+        }
+    };
+    let mut inputs = Vec::new();
+    for &(field, _) in kind.inputs() {
+        let span = place(&["stages", id, field]);
+        match table.remove(field) {
+            Some(toml::Value::String(input)) => inputs.push((field, input, span)),
+            Some(_) => problems.push(Problem::at(&span, format!("{field} must name a stage"))),
+            None => problems.push(
+                Problem::at(&place(&["stages", id]), format!("stage {id:?} lacks {field}"))
+                    .help(Some(format!("write {field} = \"NAME\" with the name of a stage"))),
+            ),
+        }
+    }
+    if let (Some(seed), true) = (seed, kind.takes_seed()) {
+        table.entry("seed").or_insert(toml::Value::Integer(seed));
+    }
+    let settings = settings(kind, table, |field| place(&["stages", id, field]), problems)?;
+    Some(Draft { id: id.to_owned(), kind, inputs, settings })
+}
+
+/// Settings out of a table of fields, each mistake at its field.
+pub(crate) fn settings(
+    kind: Kind,
+    table: toml::Table,
+    place: impl Fn(&str) -> Range<usize>,
+    problems: &mut Vec<Problem>,
+) -> Option<Settings> {
+    let before = problems.len();
+    let known = || fields(kind).iter().map(|field| field.name);
+    for (field, value) in &table {
+        let span = place(field);
+        if !known().any(|name| name == field) {
+            let inputs = kind.inputs().iter().map(|(name, _)| *name);
+            let hint = did_you_mean(field, known().chain(inputs))
+                .or_else(|| Some(format!("a {} stage has {}", kind.name(), list(known()))));
+            let message = format!("unknown field {field:?}");
+            problems.push(Problem::at(&span, message).help(hint));
+            continue;
+        }
+        // One field at a time, so that a mistake is shown at its own.
+        let alone = toml::Table::from_iter([(field.clone(), value.clone())]);
+        if let Err(error) = kind.settings(alone) {
+            let message = error.message().trim().lines().next().unwrap_or("").to_owned();
+            problems.push(Problem::at(&span, format!("{field}: {message}")));
+        }
+    }
+    if problems.len() > before {
+        return None;
+    }
+    match kind.settings(table) {
+        Err(error) => {
+            problems.push(Problem::at(&(0..0), error.message()));
+            None
+        }
+        Ok(settings) => {
+            for (field, message) in settings.problems() {
+                problems.push(Problem::at(&place(field), format!("{field} {message}")));
+            }
+            Some(settings)
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let fine = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !name.is_empty()
+        && !name.starts_with('.')
+        && name.chars().all(fine)
+        && !name.ends_with(".partial")
+        && !name.ends_with(".old")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! What can go wrong in a pipeline.
+
+use std::path::PathBuf;
+
+/// The result of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of a pipeline.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The definition file has mistakes; the text shows each in its line.
+    #[error("{0}")]
+    Definition(String),
+    /// The definition file can't be read.
+    #[error("could not read {path:?}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// `--only`, `--from` or `--to` names no stage.
+    #[error("there is no stage {name:?}; the stages are {known}{hint}")]
+    NoSuchStage {
+        /// As given.
+        name: String,
+        /// All stages.
+        known: String,
+        /// A stage with a similar name.
+        hint: String,
+    },
+    /// A stage was asked for whose inputs are not there.
+    #[error(
+        "stage {stage:?} needs stage {input:?}, which is not done; run it too (leave out --only or \
+         --from)"
+    )]
+    InputNotDone {
+        /// The stage.
+        stage: String,
+        /// Its input.
+        input: String,
+    },
+    /// A stage failed.
+    #[error("stage {stage:?}: {source}")]
+    Stage {
+        /// The stage.
+        stage: String,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A table or directory could not be read or written.
+    #[error(transparent)]
+    Store(#[from] lexmill_store::Error),
+}

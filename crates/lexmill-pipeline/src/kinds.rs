@@ -1,0 +1,227 @@
+//! The kinds of stages: their inputs, settings, keys, and how each is run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use lexmill_cooccur::{CountSettings, count};
+use lexmill_embeddings::export::{self, ExportSettings};
+use lexmill_eval::{EvaluateSettings, evaluate};
+use lexmill_store::{Manifest, Progress, Resources, StageKey, file_hash};
+use lexmill_tokenize::{Corpus, TokenizeSettings, VocabularySettings, tokenize, vocabulary};
+use lexmill_train::glove::{self, GloveSettings};
+use serde::de::DeserializeOwned;
+
+/// A kind of stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Corpus files to token shards.
+    Tokenize,
+    /// Token shards to the vocabulary.
+    Vocabulary,
+    /// Token shards to co-occurrence counts.
+    Count,
+    /// Counts to a GloVe model.
+    Glove,
+    /// A model to embeddings.
+    Export,
+    /// Embeddings to scores.
+    Evaluate,
+}
+
+/// All kinds, each after those that it can read from.
+pub const KINDS: [Kind; 6] =
+    [Kind::Tokenize, Kind::Vocabulary, Kind::Count, Kind::Glove, Kind::Export, Kind::Evaluate];
+
+impl Kind {
+    /// Its name in the pipeline file and in manifests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Tokenize => tokenize::KIND,
+            Kind::Vocabulary => vocabulary::KIND,
+            Kind::Count => count::KIND,
+            Kind::Glove => glove::KIND,
+            Kind::Export => export::KIND,
+            Kind::Evaluate => evaluate::KIND,
+        }
+    }
+
+    /// What it makes, in a sentence.
+    pub fn about(self) -> &'static str {
+        match self {
+            Kind::Tokenize => "Read corpus files, write token shards",
+            Kind::Vocabulary => "Merge the words of token shards into a vocabulary",
+            Kind::Count => "Count co-occurrences in token shards, write a grid of shards",
+            Kind::Glove => "Train GloVe vectors on counts",
+            Kind::Export => "Write a model's embeddings as Parquet or text",
+            Kind::Evaluate => "Score embeddings on word similarity and analogies",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Kind> {
+        KINDS.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Its inputs: the field in the file, and the kinds of stages it takes.
+    pub fn inputs(self) -> &'static [(&'static str, &'static [Kind])] {
+        match self {
+            Kind::Tokenize => &[],
+            Kind::Vocabulary => &[("tokens", &[Kind::Tokenize])],
+            Kind::Count => &[("tokens", &[Kind::Tokenize]), ("vocabulary", &[Kind::Vocabulary])],
+            Kind::Glove => &[("counts", &[Kind::Count])],
+            Kind::Export => &[("model", &[Kind::Glove])],
+            Kind::Evaluate => &[("embeddings", &[Kind::Export])],
+        }
+    }
+
+    /// Its settings out of a table of fields.
+    pub(crate) fn settings(self, table: toml::Table) -> Result<Settings, toml::de::Error> {
+        fn read<T: DeserializeOwned>(table: toml::Table) -> Result<T, toml::de::Error> {
+            toml::Value::Table(table).try_into()
+        }
+        Ok(match self {
+            Kind::Tokenize => Settings::Tokenize(read(table)?),
+            Kind::Vocabulary => Settings::Vocabulary(read(table)?),
+            Kind::Count => Settings::Count(read(table)?),
+            Kind::Glove => Settings::Glove(read(table)?),
+            Kind::Export => Settings::Export(read(table)?),
+            Kind::Evaluate => Settings::Evaluate(read(table)?),
+        })
+    }
+
+    /// Whether results of this kind depend on random numbers.
+    pub(crate) fn takes_seed(self) -> bool {
+        matches!(self, Kind::Glove | Kind::Evaluate)
+    }
+}
+
+/// The settings of a stage.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Settings {
+    /// Of `tokenize`.
+    Tokenize(TokenizeSettings),
+    /// Of `vocabulary`.
+    Vocabulary(VocabularySettings),
+    /// Of `count`.
+    Count(CountSettings),
+    /// Of `glove`.
+    Glove(GloveSettings),
+    /// Of `export`.
+    Export(ExportSettings),
+    /// Of `evaluate`.
+    Evaluate(EvaluateSettings),
+}
+
+/// What a stage reads from outside the run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outside {
+    pub(crate) corpus: Corpus,
+    pub(crate) hashes: Vec<String>,
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+impl Settings {
+    /// What is wrong with them, field by field.
+    pub(crate) fn problems(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Settings::Tokenize(s) => s.problems(),
+            Settings::Vocabulary(s) => s.problems(),
+            Settings::Count(s) => s.problems(),
+            Settings::Glove(s) => s.problems(),
+            Settings::Export(s) if s.formats.is_empty() => {
+                vec![("formats", "name at least one format".to_owned())]
+            }
+            Settings::Evaluate(s) if s.similarity.is_empty() && s.analogies.is_empty() => {
+                vec![("similarity", "name at least one test set here or in analogies".to_owned())]
+            }
+            Settings::Export(_) | Settings::Evaluate(_) => Vec::new(),
+        }
+    }
+
+    /// Looks at the files outside the run that the stage reads.
+    pub(crate) fn look_outside(
+        &self,
+        cache: Option<&Path>,
+        threads: usize,
+    ) -> Result<Outside, Failure> {
+        match self {
+            Settings::Tokenize(settings) => {
+                let corpus = Corpus::scan(settings, cache, threads)?;
+                Ok(Outside { corpus, hashes: Vec::new() })
+            }
+            Settings::Evaluate(settings) => {
+                let files = lexmill_eval::input_files(settings);
+                let hashes = files.iter().map(|f| file_hash(f)).collect::<Result<_, _>>()?;
+                Ok(Outside { corpus: Corpus::default(), hashes })
+            }
+            _ => Ok(Outside::default()),
+        }
+    }
+
+    /// All that the stage's result depends on; `inputs` are fingerprints by field.
+    pub(crate) fn key(&self, outside: &Outside, inputs: BTreeMap<String, String>) -> StageKey {
+        fn key(
+            stage: &str,
+            version: u32,
+            settings: &impl serde::Serialize,
+            inputs: BTreeMap<String, String>,
+        ) -> StageKey {
+            let settings = serde_json::to_value(settings).expect("plain data");
+            StageKey { stage: stage.to_owned(), version, settings, inputs }
+        }
+        match self {
+            Settings::Tokenize(s) => tokenize::key(s, &outside.corpus),
+            Settings::Vocabulary(s) => key(vocabulary::KIND, vocabulary::VERSION, s, inputs),
+            Settings::Count(s) => key(count::KIND, count::VERSION, s, inputs),
+            Settings::Glove(s) => key(glove::KIND, glove::VERSION, s, inputs),
+            Settings::Export(s) => key(export::KIND, export::VERSION, s, inputs),
+            Settings::Evaluate(s) => {
+                let mut key = key(evaluate::KIND, evaluate::VERSION, s, inputs);
+                // Test sets count by content, and by the name they have in the table of scores.
+                for field in ["similarity", "analogies"] {
+                    if let Some(paths) = key.settings[field].as_array_mut() {
+                        for path in paths {
+                            let stem = path.as_str().and_then(|p| Path::new(p).file_stem()).map(
+                                |stem| stem.to_string_lossy().into_owned(),
+                            );
+                            *path = stem.unwrap_or_default().into();
+                        }
+                    }
+                }
+                key.inputs.insert("test sets".to_owned(), outside.hashes.join(" "));
+                key
+            }
+        }
+    }
+
+    /// Runs the stage; `inputs` are directories in the order of [`Kind::inputs`].
+    pub(crate) fn run(
+        &self,
+        outside: &Outside,
+        inputs: &[PathBuf],
+        output: &Path,
+        key: StageKey,
+        resources: &Resources,
+        progress: &Progress,
+    ) -> Result<Manifest, Failure> {
+        let input = |i: usize| inputs.get(i).map_or(Path::new(""), PathBuf::as_path);
+        Ok(match self {
+            Settings::Tokenize(s) => {
+                tokenize::run(s, &outside.corpus, output, resources, progress)?
+            }
+            Settings::Vocabulary(s) => {
+                vocabulary::run(s, input(0), output, key, resources, progress)?
+            }
+            Settings::Count(s) => {
+                count::run(s, input(0), input(1), output, key, resources, progress)?
+            }
+            Settings::Glove(s) => glove::run(s, input(0), output, key, resources, progress)?,
+            Settings::Export(s) => export::run(s, input(0), output, key, resources, progress)?,
+            Settings::Evaluate(s) => {
+                evaluate::run(s, input(0), output, key, resources, progress)?
+            }
+        })
+    }
+}
