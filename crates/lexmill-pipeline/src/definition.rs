@@ -17,6 +17,8 @@ use crate::kinds::{KINDS, Kind, Settings};
 pub struct Definition {
     /// Its name: that of the run directory.
     pub name: String,
+    /// Words whose neighbours are shown when a run has made embeddings.
+    pub neighbors: Vec<String>,
     /// Its stages, each after those it reads from.
     pub stages: Vec<Stage>,
 }
@@ -255,7 +257,7 @@ fn apply(root: &mut toml::Table, set: &str) -> Result<(), String> {
 }
 
 /// A value as TOML has it, or else a string as it stands.
-pub(crate) fn read_value(text: &str) -> toml::Value {
+pub fn read_value(text: &str) -> toml::Value {
     let parsed: Result<toml::Table, _> = toml::from_str(&format!("value = {text}"));
     match parsed.ok().and_then(|mut table| table.remove("value")) {
         Some(value) => value,
@@ -273,7 +275,7 @@ fn check(
         let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
         places.get(&path).cloned().unwrap_or(0..0)
     };
-    let known = ["name", "seed", "stages"];
+    let known = ["name", "seed", "neighbors", "stages"];
     for key in root.keys().filter(|key| !known.contains(&key.as_str())) {
         let problem = Problem::at(&place(&[key]), format!("unknown field {key:?}"));
         let hint = did_you_mean(key, known)
@@ -301,6 +303,15 @@ fn check(
             problems
                 .push(Problem::at(&place(&["seed"]), "the seed must be a whole number, 0 or more"));
             None
+        }
+    };
+    let neighbors = match root.remove("neighbors").map(toml::Value::try_into::<Vec<String>>) {
+        None => Vec::new(),
+        Some(Ok(words)) => words,
+        Some(Err(_)) => {
+            let message = "neighbors must be a list of words";
+            problems.push(Problem::at(&place(&["neighbors"]), message));
+            Vec::new()
         }
     };
     let stages = match root.remove("stages") {
@@ -367,7 +378,7 @@ fn check(
     }
     // Kinds read only from kinds before them, so this puts every stage after its inputs.
     stages.sort_by_key(|stage| stage.kind);
-    Some(Definition { name, stages })
+    Some(Definition { name, neighbors, stages })
 }
 
 fn draft(

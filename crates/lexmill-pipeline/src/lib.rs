@@ -14,7 +14,7 @@ mod kinds;
 mod plan;
 mod run;
 
-pub use definition::{Definition, Problem, Stage, render_problems};
+pub use definition::{Definition, Problem, Stage, read_value, render_problems};
 pub use error::{Error, Result};
 pub use estimate::Estimate;
 pub use fields::{Field, fields};

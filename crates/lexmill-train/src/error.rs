@@ -40,9 +40,9 @@ pub enum Error {
         /// The epoch, from 1.
         epoch: u32,
         /// The setting.
-        learning_rate: f32,
+        learning_rate: f64,
         /// The setting.
-        gradient_clip: f32,
+        gradient_clip: f64,
         /// What is still there.
         kept: String,
     },

@@ -86,7 +86,7 @@ fn a_stage_of_the_wrong_kind_is_named() {
 fn broken_toml_is_shown_where_it_breaks() {
     let shown = shown("name = \"x\"\n[stages\n", &[]);
     assert!(shown.starts_with("p.toml:2:"), "{shown}");
-    assert!(super::Definition::parse("", "x", &[]).unwrap_err()[0].message.contains("no stages"));
+    assert!(Definition::parse("", "x", &[]).unwrap_err()[0].message.contains("no stages"));
 }
 
 #[test]

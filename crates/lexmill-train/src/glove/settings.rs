@@ -13,11 +13,11 @@ pub struct GloveSettings {
     /// The exponent of a smaller count's weight.
     pub alpha: f64,
     /// The initial learning rate of AdaGrad.
-    pub learning_rate: f32,
+    pub learning_rate: f64,
     /// Passes over the counts.
     pub epochs: u32,
     /// A gradient's element is cut to plus or minus this.
-    pub gradient_clip: f32,
+    pub gradient_clip: f64,
     /// How biases step.
     pub bias_step: BiasStep,
     /// Seed of the initial parameters and of the order of cells.

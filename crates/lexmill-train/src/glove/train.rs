@@ -296,14 +296,14 @@ impl Training<'_> {
         let losses: Vec<AtomicU64> = tiles.iter().map(|_| AtomicU64::new(0)).collect();
         let settings = self.settings;
         let bias_rate = match settings.bias_step {
-            BiasStep::Until2020 => settings.learning_rate,
+            BiasStep::Until2020 => settings.learning_rate as f32,
             BiasStep::Since2020 => 1.0,
         };
         let step = Step {
             layout: state.parameters.row,
-            rate: settings.learning_rate,
+            rate: settings.learning_rate as f32,
             bias_rate,
-            clip: settings.gradient_clip,
+            clip: settings.gradient_clip as f32,
         };
         let feed = Feed {
             layout,

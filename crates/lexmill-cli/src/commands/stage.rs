@@ -1,0 +1,26 @@
+//! One stage alone.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use lexmill_pipeline::{Kind, run_stage};
+
+use crate::args::RunSettings;
+use crate::observer::Reporter;
+use crate::output::print;
+
+/// Runs a stage on finished stage directories.
+pub(crate) fn run(
+    settings: &RunSettings,
+    kind: Kind,
+    table: toml::Table,
+    inputs: &[PathBuf],
+    output: &Path,
+) -> Result<()> {
+    let reporter = Reporter::new(settings);
+    run_stage(kind, table, inputs, output, &settings.resources(), &reporter)?;
+    if kind == Kind::Evaluate && !settings.quiet {
+        print(&super::scores::as_text(output)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! Progress on standard error: a bar on a terminal, plain lines elsewhere, JSON where asked for.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use lexmill_pipeline::{Condition, Kind, Observer};
+use lexmill_store::{ByteSize, Event, Manifest, Progress};
+
+use crate::args::{LogFormat, RunSettings};
+use crate::output::{duration, thousands};
+
+/// How often a line tells of progress where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Tells people, or programs, what a run does.
+pub(crate) struct Reporter {
+    quiet: bool,
+    json: bool,
+    bar: Option<ProgressBar>,
+    phase: Mutex<Option<Phase>>,
+}
+
+/// A stretch of work that counts in one unit.
+struct Phase {
+    unit: &'static str,
+    total: u64,
+    begun: Instant,
+    /// Done when it began to be watched: what an earlier process did.
+    before: u64,
+    told: Instant,
+}
+
+impl Reporter {
+    pub(crate) fn new(settings: &RunSettings) -> Reporter {
+        let json = settings.log_format == LogFormat::Json;
+        let terminal = std::io::stderr().is_terminal() && !json && !settings.quiet;
+        let bar = terminal.then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template("  {bar:30.cyan/dim} {msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        Reporter { quiet: settings.quiet, json, bar, phase: Mutex::new(None) }
+    }
+
+    fn say(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| line(text)),
+            None if !self.quiet && !self.json => line(text),
+            None => {}
+        }
+    }
+
+    fn event(&self, stage: &str, event: &Event) {
+        if self.json {
+            match event {
+                Event::Epoch { epoch, epochs, loss, seconds } => {
+                    tracing::info!(stage, epoch, epochs, loss, seconds, "epoch");
+                }
+                Event::Resumed { epochs, strata } => {
+                    tracing::info!(stage, epochs, strata, "goes on from a checkpoint");
+                }
+                Event::Notice(text) => tracing::info!(stage, notice = text, "notice"),
+            }
+        }
+        self.say(&match event {
+            Event::Epoch { epoch, epochs, loss, seconds } => {
+                format!("  epoch {epoch}/{epochs}  loss {loss:.6}  {}", duration(*seconds))
+            }
+            Event::Resumed { epochs, strata } => {
+                let part = if *strata > 0 { format!(" and {strata} strata") } else { String::new() };
+                format!("  goes on after {epochs} epochs{part}")
+            }
+            Event::Notice(text) => format!("  note: {text}"),
+        });
+    }
+}
+
+fn line(text: &str) {
+    // A closed standard error must not stop the work.
+    let _told = writeln!(std::io::stderr(), "{text}");
+}
+
+/// An amount of some unit.
+fn amount(number: u64, unit: &str) -> String {
+    match unit {
+        "bytes" => ByteSize(number).to_string(),
+        _ => format!("{} {unit}", thousands(number)),
+    }
+}
+
+impl Observer for Reporter {
+    fn fresh(&self, stage: &str, kind: Kind) {
+        if self.json {
+            tracing::info!(stage, kind = kind.name(), "fresh");
+        }
+        self.say(&format!("{stage}: fresh"));
+    }
+
+    fn begins(&self, stage: &str, kind: Kind, condition: &Condition) {
+        let why = match condition {
+            Condition::Missing { begun: true } => "goes on where it stopped".to_owned(),
+            Condition::Stale { reasons } => format!("again: {}", reasons.join("; ")),
+            _ => "begins".to_owned(),
+        };
+        if self.json {
+            tracing::info!(stage, kind = kind.name(), why, "begins");
+        }
+        self.say(&format!("{stage}: {why}"));
+        *self.phase.lock().expect("no holder panics") = None;
+    }
+
+    fn works(&self, stage: &str, progress: &Progress) {
+        for event in progress.take_events() {
+            self.event(stage, &event);
+        }
+        let (done, total, unit) = progress.read();
+        if unit.is_empty() {
+            return;
+        }
+        let mut phase = self.phase.lock().expect("no holder panics");
+        let now = Instant::now();
+        if !phase.as_ref().is_some_and(|phase| phase.unit == unit && phase.total == total) {
+            *phase = Some(Phase { unit, total, begun: now, before: done, told: now });
+        }
+        let Some(phase) = phase.as_mut() else { return };
+        let seconds = (now - phase.begun).as_secs_f64();
+        let rate = (done - phase.before.min(done)) as f64 / seconds.max(1e-9);
+        let due = now - phase.told >= LINE_EVERY;
+        if self.bar.is_none() && !due {
+            return;
+        }
+        let mut text = match total {
+            0 => amount(done, unit),
+            _ => format!("{:.0}% of {}", done as f64 / total as f64 * 100.0, amount(total, unit)),
+        };
+        let mut left = None;
+        if seconds > 0.5 {
+            text += &format!(", {}/s", amount(rate as u64, unit));
+            if total > done && rate > 0.0 {
+                let seconds = (total - done) as f64 / rate;
+                left = Some(seconds);
+                text += &format!(", {} left", duration(seconds));
+            }
+        }
+        match &self.bar {
+            Some(bar) => {
+                bar.set_length(total.max(1));
+                bar.set_position(done.min(total));
+                bar.set_message(text);
+            }
+            None => {
+                phase.told = now;
+                if self.json {
+                    tracing::info!(stage, unit, done, total, rate, left, "progress");
+                } else {
+                    self.say(&format!("  {text}"));
+                }
+            }
+        }
+    }
+
+    fn ends(&self, stage: &str, kind: Kind, manifest: &Manifest, took: Duration) {
+        let bytes: u64 = manifest.files.iter().map(|file| file.bytes).sum();
+        let seconds = took.as_secs_f64();
+        if self.json {
+            let report = manifest.report.to_string();
+            tracing::info!(stage, kind = kind.name(), seconds, bytes, report, "ends");
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_message("");
+            bar.finish_and_clear();
+            bar.reset();
+        }
+        let count = |name: &str| manifest.report[name].as_u64().map(thousands);
+        let mut parts = Vec::new();
+        for (name, unit) in [
+            ("documents", "documents"),
+            ("tokens", "tokens"),
+            ("words", "words"),
+            ("cells", "cells"),
+        ] {
+            if let Some(number) = count(name) {
+                parts.push(format!("{number} {unit}"));
+            }
+        }
+        parts.push(ByteSize(bytes).to_string());
+        self.say(&format!("{stage}: done in {}: {}", duration(seconds), parts.join(", ")));
+    }
+}
