@@ -82,7 +82,8 @@ impl AtomicFile {
     }
 
     /// Brings the content to the disk, then gives the file its name. `name` is how a manifest will
-    /// call it.
+    /// call it. The name itself is on the disk once the directory is synced, which a stage does
+    /// before it notes a unit as done.
     ///
     /// # Errors
     /// If anything of that fails; the file then is not there.
@@ -101,7 +102,6 @@ impl AtomicFile {
         };
         drop(hashing);
         std::fs::rename(&self.temporary, &self.path).map_err(Error::io("rename", &self.temporary))?;
-        sync_directory(parent(&self.path))?;
         Ok(entry)
     }
 }
@@ -146,7 +146,7 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     let mut file = AtomicFile::create(path)?;
     file.write_all(content).map_err(Error::io("write", path))?;
     file.commit("", 0)?;
-    Ok(())
+    sync_directory(parent(path))
 }
 
 /// BLAKE3 of a file's content, hexadecimal.

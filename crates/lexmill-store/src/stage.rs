@@ -136,6 +136,7 @@ impl StageWriter {
     /// # Errors
     /// If the journal can't be written.
     pub fn record(&self, record: &UnitRecord) -> Result<()> {
+        self.sync_names(&record.files)?;
         let path = self.directory.join(JOURNAL);
         let line = journal_line(record);
         let mut journal = self.journal.lock().expect("no holder panics");
@@ -143,6 +144,19 @@ impl StageWriter {
             .write_all(line.as_bytes())
             .and_then(|()| journal.sync_data())
             .map_err(Error::io("write", &path))
+    }
+
+    /// Brings the names of files to the disk: their folders, up to the stage's.
+    fn sync_names(&self, files: &[FileEntry]) -> Result<()> {
+        let mut folders = std::collections::BTreeSet::new();
+        for file in files {
+            let mut folder = Path::new(&file.path).parent();
+            while let Some(path) = folder {
+                folders.insert(path);
+                folder = path.parent();
+            }
+        }
+        folders.iter().try_for_each(|folder| sync_directory(&self.directory.join(folder)))
     }
 
     /// Takes a file over from another stage directory, without copying it where the file system
@@ -179,6 +193,7 @@ impl StageWriter {
         report: Value,
     ) -> Result<Manifest> {
         let manifest = Manifest::new(key, files, units, report);
+        self.sync_names(&manifest.files)?;
         manifest.write(&self.directory)?;
         settle(&self.target)?;
         Ok(manifest)
