@@ -232,8 +232,7 @@ pub(crate) fn parse() -> Request {
     if let Some((name, stage)) = matches.subcommand()
         && let Some(kind) = Kind::named(name)
     {
-        let settings =
-            RunSettings::from_arg_matches(stage).unwrap_or_else(|error| error.exit());
+        let settings = RunSettings::from_arg_matches(stage).unwrap_or_else(|error| error.exit());
         return Request { settings, task: stage_task(kind, stage) };
     }
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());

@@ -11,10 +11,8 @@ pub(crate) fn start(settings: &RunSettings) {
         (false, LogFormat::Text) => "warn",
         (false, LogFormat::Json) => "info",
     };
-    let filter =
-        EnvFilter::try_from_env("LEXMILL_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = EnvFilter::try_from_env("LEXMILL_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match settings.log_format {
         LogFormat::Text => builder.without_time().with_target(false).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),

@@ -70,7 +70,8 @@ impl Reporter {
                 format!("  epoch {epoch}/{epochs}  loss {loss:.6}  {}", duration(*seconds))
             }
             Event::Resumed { epochs, strata } => {
-                let part = if *strata > 0 { format!(" and {strata} strata") } else { String::new() };
+                let part =
+                    if *strata > 0 { format!(" and {strata} strata") } else { String::new() };
                 format!("  goes on after {epochs} epochs{part}")
             }
             Event::Notice(text) => format!("  note: {text}"),

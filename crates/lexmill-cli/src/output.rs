@@ -26,9 +26,7 @@ pub(crate) fn complain(error: &anyhow::Error) {
 
 /// Whether the error is that nobody reads our output any more.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Rows of text in columns; the columns in `right` are set flush right.
@@ -86,14 +84,8 @@ mod tests {
 
     #[test]
     fn numbers_for_people() {
-        assert_eq!(
-            [0, 999, 1000, 1_234_567].map(thousands),
-            ["0", "999", "1,000", "1,234,567"]
-        );
-        assert_eq!(
-            [0.04, 61.0, 125.0, 7300.0].map(duration),
-            ["0.0s", "61s", "2m 05s", "2h 01m"]
-        );
+        assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([0.04, 61.0, 125.0, 7300.0].map(duration), ["0.0s", "61s", "2m 05s", "2h 01m"]);
         let rows = [vec!["a".into(), "10".into()], vec!["bb".into(), "5".into()]];
         assert_eq!(table(&["word", "n"], &rows, &[1]), "word   n\na     10\nbb     5\n");
     }

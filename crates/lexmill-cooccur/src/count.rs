@@ -20,7 +20,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use lexmill_store::table::vocabulary::write_vocabulary;
 use lexmill_store::{
-    Error as StoreError, FileEntry, Manifest, Progress, Resources, StageKey, StageWriter, UnitRecord,
+    Error as StoreError, FileEntry, Manifest, Progress, Resources, StageKey, StageWriter,
+    UnitRecord,
 };
 use lexmill_tokenize::{tokenize, vocabulary};
 use lexmill_vocab::{BlockLayout, Vocabulary};
@@ -323,7 +324,8 @@ impl Counting<'_> {
             let record = match self.stage.unit(&unit) {
                 Some(record) => record.clone(),
                 None => {
-                    let mut writer = GridWriter::create(&self.stage, self.layout, block, &metadata)?;
+                    let mut writer =
+                        GridWriter::create(&self.stage, self.layout, block, &metadata)?;
                     rows(block, sums, &mut writer)?;
                     let report = json!({
                         "cells": writer.cells,
@@ -380,16 +382,10 @@ impl Counting<'_> {
         if cells == 0 {
             return Err(Error::NoCells { window: self.settings.window });
         }
-        let units: u128 = rows
-            .iter()
-            .filter_map(|row| row.report["units"].as_str()?.parse::<u128>().ok())
-            .sum();
-        let words = write_vocabulary(
-            &self.stage.path(WORDS),
-            WORDS,
-            self.vocabulary,
-            &Value::Null,
-        )?;
+        let units: u128 =
+            rows.iter().filter_map(|row| row.report["units"].as_str()?.parse::<u128>().ok()).sum();
+        let words =
+            write_vocabulary(&self.stage.path(WORDS), WORDS, self.vocabulary, &Value::Null)?;
         let units_per_count = self.weights.units_per_count();
         let report = json!({
             "cells": cells,
@@ -406,8 +402,7 @@ impl Counting<'_> {
         let mut files: Vec<FileEntry> = rows.into_iter().flat_map(|row| row.files).collect();
         files.push(words);
         // Which shards are counted, for the next time the corpus grows.
-        let units =
-            BTreeMap::from([("shards".to_owned(), growth::counted_shards(&self.shards))]);
+        let units = BTreeMap::from([("shards".to_owned(), growth::counted_shards(&self.shards))]);
         Ok(self.stage.finish(key, files, units, report)?)
     }
 }

@@ -22,12 +22,12 @@ use lexmill_store::{Manifest, StageKey, UnitRecord};
 use lexmill_vocab::{BlockLayout, Vocabulary};
 use serde_json::{Value, json};
 
+use crate::Result;
 use crate::count::{Counting, KIND, Shard};
 use crate::grid::{Grid, cells_path};
 use crate::rows::Accumulator;
-use crate::text::{END, Text};
-use crate::Result;
 use crate::run::Cursor;
+use crate::text::{END, Text};
 
 /// An earlier result that the corpus has only grown since.
 pub(crate) struct Growth {
@@ -227,14 +227,15 @@ impl Corrections {
                             let id = words.len() as u32;
                             let old = match changes.old.id(word) {
                                 // A word that has left keeps its place in what is taken away.
-                                Some(_) => changes
-                                    .new
-                                    .id(word)
-                                    .map_or(gap, |id| counting.layout.slot(id)),
+                                Some(_) => {
+                                    changes.new.id(word).map_or(gap, |id| counting.layout.slot(id))
+                                }
                                 None => u32::MAX,
                             };
-                            let new =
-                                changes.new.id(word).map_or(u32::MAX, |id| counting.layout.slot(id));
+                            let new = changes
+                                .new
+                                .id(word)
+                                .map_or(u32::MAX, |id| counting.layout.slot(id));
                             words.push((old, new, changes.changed.contains(word)));
                             ids.insert(word.to_owned(), id);
                             id

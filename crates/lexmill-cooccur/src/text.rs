@@ -33,7 +33,8 @@ pub(crate) struct Slots<'a> {
 impl Slots<'_> {
     fn read(&self, path: &PathBuf) -> Result<Tokens> {
         let mut tokens = Tokens::default();
-        let lookup = |word: &str| self.vocabulary.id(word).map_or(UNKNOWN, |id| self.layout.slot(id));
+        let lookup =
+            |word: &str| self.vocabulary.id(word).map_or(UNKNOWN, |id| self.layout.slot(id));
         read_token_shard(path, lookup, &mut tokens)?;
         Ok(tokens)
     }

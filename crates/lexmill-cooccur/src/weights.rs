@@ -24,11 +24,12 @@ impl Weights {
         let units_per_count = match weighting {
             Weighting::Flat => 1,
             Weighting::Linear => w,
-            Weighting::Harmonic => (1..=w).try_fold(1u64, |lcm, d| {
-                let next = lcm / gcd(lcm, d) * d;
-                (next <= MOST_UNITS).then_some(next)
-            })
-            .unwrap_or(MOST_UNITS),
+            Weighting::Harmonic => (1..=w)
+                .try_fold(1u64, |lcm, d| {
+                    let next = lcm / gcd(lcm, d) * d;
+                    (next <= MOST_UNITS).then_some(next)
+                })
+                .unwrap_or(MOST_UNITS),
         };
         let weigh = |d: u64| match weighting {
             Weighting::Flat => 1,
@@ -64,7 +65,9 @@ mod tests {
 
     #[test]
     fn harmonic_weights_are_exact_up_to_22() {
-        for (window, units) in [(1, 1), (2, 2), (5, 60), (10, 2520), (15, 360_360), (22, MOST_UNITS)] {
+        for (window, units) in
+            [(1, 1), (2, 2), (5, 60), (10, 2520), (15, 360_360), (22, MOST_UNITS)]
+        {
             let weights = Weights::new(Weighting::Harmonic, window);
             assert_eq!(weights.units_per_count(), units);
             for (i, &weight) in weights.by_distance().iter().enumerate() {

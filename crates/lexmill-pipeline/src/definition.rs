@@ -278,8 +278,9 @@ fn check(
     let known = ["name", "seed", "neighbors", "stages"];
     for key in root.keys().filter(|key| !known.contains(&key.as_str())) {
         let problem = Problem::at(&place(&[key]), format!("unknown field {key:?}"));
-        let hint = did_you_mean(key, known)
-            .or_else(|| Some(format!("a pipeline has {}; settings belong to a stage", list(known))));
+        let hint = did_you_mean(key, known).or_else(|| {
+            Some(format!("a pipeline has {}; settings belong to a stage", list(known)))
+        });
         problems.push(problem.help(hint));
     }
     let name = match root.remove("name") {
@@ -354,9 +355,10 @@ fn check(
                         .iter()
                         .filter(|(_, kind)| kind.is_some_and(|kind| accepted.contains(&kind)));
                     let fit: Vec<&str> = fit.map(|(id, _)| id.as_str()).collect();
-                    let hint = did_you_mean(&input, kinds.keys().map(String::as_str)).or_else(|| {
-                        (!fit.is_empty()).then(|| format!("stages that fit: {}", list(fit)))
-                    });
+                    let hint =
+                        did_you_mean(&input, kinds.keys().map(String::as_str)).or_else(|| {
+                            (!fit.is_empty()).then(|| format!("stages that fit: {}", list(fit)))
+                        });
                     problems.push(
                         Problem::at(&span, format!("there is no stage {input:?}")).help(hint),
                     );

@@ -56,7 +56,8 @@ pub(crate) fn estimate(
             (sizes.tokens * 2.4, 0.0, settings.shard_bytes.0 as f64 * 8.0)
         }
         Settings::Vocabulary(settings) => {
-            let guess = 18.0 * sizes.tokens.sqrt() * (5.0 / (settings.min_count.max(1) as f64)).sqrt();
+            let guess =
+                18.0 * sizes.tokens.sqrt() * (5.0 / (settings.min_count.max(1) as f64)).sqrt();
             let most = settings.max_words.map_or(f64::INFINITY, |max| max as f64);
             sizes.words = known("words").unwrap_or(guess.min(most).min(sizes.tokens));
             (sizes.words * 12.0, 0.0, sizes.words * 80.0)

@@ -28,10 +28,16 @@ pub fn fields(kind: Kind) -> &'static [Field] {
 }
 
 const TOKENIZE: &[Field] = &[
-    field("input", "Corpus files: paths, patterns (*, **, ?, [..]), ${NAME:-default}, - for standard input; plain, gzip or zstd"),
+    field(
+        "input",
+        "Corpus files: paths, patterns (*, **, ?, [..]), ${NAME:-default}, - for standard input; plain, gzip or zstd",
+    ),
     field("sentences", "Sentences in the file itself: lists of tokens, each a document"),
     field("documents", "What a document is: lines, blocks (between blank lines) or files [lines]"),
-    field("segmenter", "How text becomes words: unicode-words (UAX #29) or whitespace [unicode-words]"),
+    field(
+        "segmenter",
+        "How text becomes words: unicode-words (UAX #29) or whitespace [unicode-words]",
+    ),
     field("normalization", "Unicode normalization: nfc, nfkc or none [nfc]"),
     field("lowercase", "Lower-case the text [false]"),
     field("invalid_utf8", "Ill-formed UTF-8: replace (by U+FFFD, counted) or error [replace]"),
@@ -47,9 +53,15 @@ const VOCABULARY: &[Field] = &[
 
 const COUNT: &[Field] = &[
     field("window", "The farthest a context word stands from the center word [10]"),
-    field("weighting", "Weight of a context at distance d: harmonic (1/d), flat (1) or linear ((w-d+1)/w) [harmonic]"),
+    field(
+        "weighting",
+        "Weight of a context at distance d: harmonic (1/d), flat (1) or linear ((w-d+1)/w) [harmonic]",
+    ),
     field("contexts", "On which sides contexts are: symmetric, left or right [symmetric]"),
-    field("unknown", "Words outside the vocabulary: skip (windows reach over them) or gap (they keep their place) [skip]"),
+    field(
+        "unknown",
+        "Words outside the vocabulary: skip (windows reach over them) or gap (they keep their place) [skip]",
+    ),
     field("blocks", "Blocks of rows and of columns of the grid [by the size of the vocabulary]"),
 ];
 
@@ -60,7 +72,10 @@ const GLOVE: &[Field] = &[
     field("learning_rate", "The initial learning rate of AdaGrad [0.05]"),
     field("epochs", "Passes over the counts [25]"),
     field("gradient_clip", "Cut a gradient's element to plus or minus this [100]"),
-    field("bias_step", "How biases step: \"2020\" (without the learning rate, as the reference program since then) or \"2014\" (with it) [\"2020\"]"),
+    field(
+        "bias_step",
+        "How biases step: \"2020\" (without the learning rate, as the reference program since then) or \"2014\" (with it) [\"2020\"]",
+    ),
     field("seed", "Seed of initial parameters and order [the pipeline's, or 1]"),
 ];
 
@@ -73,7 +88,10 @@ const EVALUATE: &[Field] = &[
     field("similarity", "Files of word pairs with human scores"),
     field("analogies", "Files of analogy questions in sections"),
     field("lowercase", "Fold case, in the test sets and in the vocabulary [true]"),
-    field("restrict", "Also answer analogies among this many most frequent words; 0: only among all [30000]"),
+    field(
+        "restrict",
+        "Also answer analogies among this many most frequent words; 0: only among all [30000]",
+    ),
     field("bootstrap", "Draws behind the 95 % intervals; 0: none [1000]"),
     field("seed", "Seed of these draws [the pipeline's, or 1]"),
 ];
@@ -96,8 +114,7 @@ mod tests {
             };
             let mut known: Vec<String> =
                 value.unwrap().as_object().unwrap().keys().cloned().collect();
-            let mut helped: Vec<String> =
-                fields(kind).iter().map(|f| f.name.to_owned()).collect();
+            let mut helped: Vec<String> = fields(kind).iter().map(|f| f.name.to_owned()).collect();
             known.sort();
             helped.sort();
             assert_eq!(known, helped, "{}", kind.name());

@@ -183,9 +183,10 @@ impl Settings {
                 for field in ["similarity", "analogies"] {
                     if let Some(paths) = key.settings[field].as_array_mut() {
                         for path in paths {
-                            let stem = path.as_str().and_then(|p| Path::new(p).file_stem()).map(
-                                |stem| stem.to_string_lossy().into_owned(),
-                            );
+                            let stem = path
+                                .as_str()
+                                .and_then(|p| Path::new(p).file_stem())
+                                .map(|stem| stem.to_string_lossy().into_owned());
                             *path = stem.unwrap_or_default().into();
                         }
                     }
@@ -219,9 +220,7 @@ impl Settings {
             }
             Settings::Glove(s) => glove::run(s, input(0), output, key, resources, progress)?,
             Settings::Export(s) => export::run(s, input(0), output, key, resources, progress)?,
-            Settings::Evaluate(s) => {
-                evaluate::run(s, input(0), output, key, resources, progress)?
-            }
+            Settings::Evaluate(s) => evaluate::run(s, input(0), output, key, resources, progress)?,
         })
     }
 }

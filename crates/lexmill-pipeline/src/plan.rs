@@ -261,10 +261,7 @@ counts = "counts"
         };
         let old = key(serde_json::json!({"epochs": 5, "seed": 1}), "x");
         let new = key(serde_json::json!({"epochs": 9, "seed": 1}), "y");
-        assert_eq!(
-            differences(&old, &new),
-            ["epochs was 5, is 9", "its input counts has changed"]
-        );
+        assert_eq!(differences(&old, &new), ["epochs was 5, is 9", "its input counts has changed"]);
         assert!(differences(&old, &old.clone()).is_empty());
     }
 }

@@ -104,14 +104,12 @@ fn one(
     for input in &stage.inputs {
         let kind = definition.stages.iter().find(|other| other.id == *input).map(|o| o.kind.name());
         let kinds: Vec<&str> = kind.into_iter().collect();
-        let manifest = Manifest::expect(&directory.join(input), &kinds).map_err(|_| {
-            Error::InputNotDone { stage: stage.id.clone(), input: input.clone() }
-        })?;
+        let manifest = Manifest::expect(&directory.join(input), &kinds)
+            .map_err(|_| Error::InputNotDone { stage: stage.id.clone(), input: input.clone() })?;
         manifests.push((input.as_str(), manifest));
     }
     let hashes = directory.join(HASHES);
-    let outside =
-        stage.settings.look_outside(Some(&hashes), resources.threads).map_err(failed)?;
+    let outside = stage.settings.look_outside(Some(&hashes), resources.threads).map_err(failed)?;
     let fingerprint = |input: &str| {
         manifests.iter().find(|(id, _)| *id == input).map(|(_, manifest)| &manifest.fingerprint)
     };

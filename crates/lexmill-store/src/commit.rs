@@ -101,7 +101,8 @@ impl AtomicFile {
             blake3: hashing.hasher.finalize().to_hex().to_string(),
         };
         drop(hashing);
-        std::fs::rename(&self.temporary, &self.path).map_err(Error::io("rename", &self.temporary))?;
+        std::fs::rename(&self.temporary, &self.path)
+            .map_err(Error::io("rename", &self.temporary))?;
         Ok(entry)
     }
 }
@@ -136,9 +137,7 @@ pub(crate) fn parent(path: &Path) -> &Path {
 
 /// Brings a directory's list of names to the disk.
 pub(crate) fn sync_directory(directory: &Path) -> Result<()> {
-    File::open(directory)
-        .and_then(|handle| handle.sync_all())
-        .map_err(Error::io("sync", directory))
+    File::open(directory).and_then(|handle| handle.sync_all()).map_err(Error::io("sync", directory))
 }
 
 /// Writes a small file whole.

@@ -20,7 +20,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A Parquet file could not be read or written.
-    #[error("{path:?} is damaged or not a Parquet file: {message}; delete it and run again to make it anew")]
+    #[error(
+        "{path:?} is damaged or not a Parquet file: {message}; delete it and run again to make it anew"
+    )]
     Parquet {
         /// The file.
         path: PathBuf,

@@ -79,7 +79,10 @@ impl Manifest {
             Err(e) => return Err(Error::io("read", &path)(e)),
         };
         let manifest: Manifest = serde_json::from_str(&text).map_err(|e| {
-            Error::corrupt(&path, format!("{e}; delete {directory:?} and run again to make it anew"))
+            Error::corrupt(
+                &path,
+                format!("{e}; delete {directory:?} and run again to make it anew"),
+            )
         })?;
         if manifest.format != FORMAT {
             return Err(Error::corrupt(
@@ -147,7 +150,11 @@ impl Manifest {
     ///
     /// # Errors
     /// If the setting is not there or of another type.
-    pub fn setting<T: serde::de::DeserializeOwned>(&self, directory: &Path, name: &str) -> Result<T> {
+    pub fn setting<T: serde::de::DeserializeOwned>(
+        &self,
+        directory: &Path,
+        name: &str,
+    ) -> Result<T> {
         let value = self.key.settings.get(name).cloned().unwrap_or(Value::Null);
         serde_json::from_value(value).map_err(|e| {
             Error::corrupt(&directory.join(MANIFEST), format!("its setting {name:?}: {e}"))

@@ -5,6 +5,7 @@
 //! is sorted, since they cost time and prune nothing elsewhere.
 
 pub mod counts;
+mod pages;
 mod reader;
 pub mod tokens;
 pub mod vocabulary;

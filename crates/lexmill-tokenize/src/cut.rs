@@ -187,7 +187,10 @@ fn is_white(byte: u8) -> bool {
 
 impl Segment {
     /// The documents, as ranges of the text; line ends and blank lines are in them.
-    pub(crate) fn documents(&self, kind: Documents) -> impl Iterator<Item = std::ops::Range<usize>> {
+    pub(crate) fn documents(
+        &self,
+        kind: Documents,
+    ) -> impl Iterator<Item = std::ops::Range<usize>> {
         let text = &self.text[..];
         let mut start = 0;
         let mut ends = self.file_ends.iter().copied().peekable();
@@ -330,10 +333,7 @@ mod tests {
             .iter()
             .map(|s| (std::str::from_utf8(&s.text).unwrap(), s.first_part))
             .collect();
-        assert_eq!(
-            parts,
-            [("short\n", 0), ("aaaa bbbb ", 0), ("cccc dddd ", 1), ("eeee\nend", 2)]
-        );
+        assert_eq!(parts, [("short\n", 0), ("aaaa bbbb ", 0), ("cccc dddd ", 1), ("eeee\nend", 2)]);
     }
 
     #[test]

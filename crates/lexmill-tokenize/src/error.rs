@@ -56,7 +56,9 @@ pub enum Error {
         offset: u64,
     },
     /// There is nothing to make a vocabulary of.
-    #[error("no word occurs {min_count} times or more among {types} different words; lower min_count")]
+    #[error(
+        "no word occurs {min_count} times or more among {types} different words; lower min_count"
+    )]
     EmptyVocabulary {
         /// The setting.
         min_count: u64,

@@ -57,7 +57,11 @@ impl Corpus {
     ///
     /// # Errors
     /// If a pattern matches nothing, or a file can't be read.
-    pub fn scan(settings: &TokenizeSettings, cache: Option<&Path>, threads: usize) -> Result<Corpus> {
+    pub fn scan(
+        settings: &TokenizeSettings,
+        cache: Option<&Path>,
+        threads: usize,
+    ) -> Result<Corpus> {
         let paths = expand(&settings.input)?;
         let mut known: BTreeMap<PathBuf, Known> = cache
             .and_then(|path| std::fs::read(path).ok())
@@ -125,8 +129,7 @@ impl Corpus {
         let mut bytes = 0;
         for (i, file) in self.files.iter().enumerate() {
             bytes += file.bytes;
-            let next_is_large =
-                self.files.get(i + 1).is_none_or(|next| next.bytes >= shard_bytes);
+            let next_is_large = self.files.get(i + 1).is_none_or(|next| next.bytes >= shard_bytes);
             // Ends with a chance in proportion to the file's length, so that groups are about as
             // long as a shard; the dice are the file's own hash.
             let dice = u64::from_str_radix(file.blake3.get(..8).unwrap_or("0"), 16).unwrap_or(0);
@@ -188,15 +191,11 @@ fn expand(patterns: &[String]) -> Result<Vec<PathBuf>> {
         if pattern == "-" || !expanded.contains(['*', '?', '[']) || Path::new(&expanded).exists() {
             matched.push(PathBuf::from(expanded));
         } else {
-            let found = glob::glob(&expanded).map_err(|e| Error::Pattern {
-                pattern: pattern.clone(),
-                problem: e.to_string(),
-            })?;
+            let found = glob::glob(&expanded)
+                .map_err(|e| Error::Pattern { pattern: pattern.clone(), problem: e.to_string() })?;
             for path in found {
-                let path = path.map_err(|e| Error::Read {
-                    path: e.path().to_owned(),
-                    source: e.into(),
-                })?;
+                let path =
+                    path.map_err(|e| Error::Read { path: e.path().to_owned(), source: e.into() })?;
                 if !path.is_dir() {
                     matched.push(path);
                 }
@@ -280,7 +279,10 @@ mod tests {
     #[test]
     fn large_files_stand_alone_and_the_same_file_twice_is_two_groups() {
         let groups = corpus(&[(1, 10), (2, 5000), (2, 5000), (3, 10)]).groups(1000);
-        assert_eq!(groups.iter().map(|g| g.files.clone()).collect::<Vec<_>>(), [0..1, 1..2, 2..3, 3..4]);
+        assert_eq!(
+            groups.iter().map(|g| g.files.clone()).collect::<Vec<_>>(),
+            [0..1, 1..2, 2..3, 3..4]
+        );
         assert_ne!(groups[1].key, groups[2].key);
         assert!(groups[2].key.starts_with(&groups[1].key));
     }
@@ -306,7 +308,9 @@ mod tests {
         let cache = directory.path().join("cache.json");
         std::fs::write(&path, "one").unwrap();
         let old = SystemTime::now() - Duration::from_secs(100);
-        let set_time = |time| std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        let set_time = |time| {
+            std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap()
+        };
         set_time(old);
         let pattern = directory.path().join("*.txt").to_string_lossy().into_owned();
         let settings = TokenizeSettings { input: vec![pattern], ..TokenizeSettings::default() };
@@ -317,8 +321,13 @@ mod tests {
         set_time(old);
         assert_eq!(Corpus::scan(&settings, Some(&cache), 2).unwrap(), first);
         set_time(old + Duration::from_secs(5));
-        assert_ne!(Corpus::scan(&settings, Some(&cache), 2).unwrap().fingerprint(), first.fingerprint());
+        assert_ne!(
+            Corpus::scan(&settings, Some(&cache), 2).unwrap().fingerprint(),
+            first.fingerprint()
+        );
         let missing = TokenizeSettings { input: vec!["/no/such/*.txt".into()], ..settings };
-        assert!(Corpus::scan(&missing, None, 1).unwrap_err().to_string().contains("/no/such/*.txt"));
+        assert!(
+            Corpus::scan(&missing, None, 1).unwrap_err().to_string().contains("/no/such/*.txt")
+        );
     }
 }

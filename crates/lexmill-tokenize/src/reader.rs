@@ -12,12 +12,24 @@ const BUFFER: usize = 1 << 17;
 
 /// Starts of files that are not text, and what to say about them.
 const FOREIGN: [(&[u8], &str); 7] = [
-    (b"BZh", "is compressed with bzip2, which is not read yet; pipe it: bzcat FILE | lexmill ... -"),
-    (b"\xFD7zXZ\0", "is compressed with xz, which is not read yet; pipe it: xzcat FILE | lexmill ... -"),
+    (
+        b"BZh",
+        "is compressed with bzip2, which is not read yet; pipe it: bzcat FILE | lexmill ... -",
+    ),
+    (
+        b"\xFD7zXZ\0",
+        "is compressed with xz, which is not read yet; pipe it: xzcat FILE | lexmill ... -",
+    ),
     (b"PK\x03\x04", "is a zip archive; unpack it first"),
     (b"PAR1", "is a Parquet file, which is not read as a corpus yet"),
-    (b"\xFF\xFE", "is UTF-16 (it starts with its byte order mark); convert it: iconv -f UTF-16 -t UTF-8"),
-    (b"\xFE\xFF", "is UTF-16 (it starts with its byte order mark); convert it: iconv -f UTF-16 -t UTF-8"),
+    (
+        b"\xFF\xFE",
+        "is UTF-16 (it starts with its byte order mark); convert it: iconv -f UTF-16 -t UTF-8",
+    ),
+    (
+        b"\xFE\xFF",
+        "is UTF-16 (it starts with its byte order mark); convert it: iconv -f UTF-16 -t UTF-8",
+    ),
     (b"%PDF-", "is a PDF; extract its text first"),
 ];
 
@@ -99,7 +111,10 @@ mod tests {
         assert_eq!(read(&gzip(&text)).unwrap().0, text);
         assert_eq!(read(&zst).unwrap().0, text);
         // Several members or frames, one after another, are one text.
-        assert_eq!(read(&[gzip(&text), gzip(b"end")].concat()).unwrap().0, [&text[..], b"end"].concat());
+        assert_eq!(
+            read(&[gzip(&text), gzip(b"end")].concat()).unwrap().0,
+            [&text[..], b"end"].concat()
+        );
         assert_eq!(read(&[zst.clone(), zst].concat()).unwrap().0, text.repeat(2));
         assert_eq!(read(b"").unwrap().0, b"");
         assert_eq!(read(b"\xEF\xBB\xBFa").unwrap(), (b"a".to_vec(), true));

@@ -52,8 +52,7 @@ impl TokenizeReport {
         self.words_too_long += other.words_too_long;
         self.documents_continued += other.documents_continued;
         self.long_runs_cut += other.long_runs_cut;
-        self.longest_document_bytes =
-            self.longest_document_bytes.max(other.longest_document_bytes);
+        self.longest_document_bytes = self.longest_document_bytes.max(other.longest_document_bytes);
     }
 
     /// What a person should know, in sentences; empty if the corpus was clean.

@@ -80,7 +80,9 @@ impl Segmenter {
 fn between_white_space(text: &str, sink: impl FnMut(&str)) {
     if text.is_ascii() {
         // U+000B is white space in Unicode, but not for `split_ascii_whitespace`.
-        text.split(|c: char| matches!(c, ' ' | '\t'..='\r')).filter(|w| !w.is_empty()).for_each(sink);
+        text.split(|c: char| matches!(c, ' ' | '\t'..='\r'))
+            .filter(|w| !w.is_empty())
+            .for_each(sink);
     } else {
         text.split_whitespace().for_each(sink);
     }

@@ -17,9 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lexmill_store::table::tokens::{Tokens, write_token_shard};
 use lexmill_store::table::vocabulary::write_words;
-use lexmill_store::{
-    FileEntry, Manifest, Progress, Resources, StageKey, StageWriter, UnitRecord,
-};
+use lexmill_store::{FileEntry, Manifest, Progress, Resources, StageKey, StageWriter, UnitRecord};
 use lexmill_vocab::Interner;
 use memchr::{memchr, memchr_iter, memmem};
 use serde_json::{Value, json};
@@ -192,10 +190,12 @@ impl Job<'_> {
         let name = group_unit(&group.key);
         let Some(report) = previous.units.get(&name) else { return Ok(false) };
         let segments = report["segments"].as_u64().unwrap_or(0) as usize;
-        let mut records = vec![UnitRecord { unit: name, files: Vec::new(), report: report.clone() }];
+        let mut records =
+            vec![UnitRecord { unit: name, files: Vec::new(), report: report.clone() }];
         for number in 0..segments {
             let unit = shard_unit(&group.key, number);
-            let names = [shard_file(SHARDS, &group.key, number), shard_file(WORDS, &group.key, number)];
+            let names =
+                [shard_file(SHARDS, &group.key, number), shard_file(WORDS, &group.key, number)];
             let files: Vec<FileEntry> = names
                 .iter()
                 .filter_map(|name| previous.files.iter().find(|file| file.path == *name).cloned())
@@ -244,7 +244,8 @@ impl Job<'_> {
             drop(sender);
             let mut made = Ok(());
             for handle in handles {
-                made = made.and(handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+                made = made
+                    .and(handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             }
             made.and(read)
         })
@@ -396,7 +397,13 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn shard(&mut self, job: &Job<'_>, group: &str, place: &str, mut segment: Segment) -> Result<()> {
+    fn shard(
+        &mut self,
+        job: &Job<'_>,
+        group: &str,
+        place: &str,
+        mut segment: Segment,
+    ) -> Result<()> {
         let mut report = TokenizeReport {
             documents_continued: u64::from(segment.continued),
             long_runs_cut: u64::from(segment.run_cut),
@@ -479,11 +486,11 @@ impl<'a> Worker<'a> {
         let words = shard_file(WORDS, group, number);
         let words = write_words(&job.stage.path(&words), &words, sorted)?;
         let name = shard_file(SHARDS, group, number);
-        let tokens = std::mem::take(&mut self.tokens);
         let metadata = json!({ "tokens": report.tokens });
-        let shard =
-            write_token_shard(&job.stage.path(&name), &name, &self.words, tokens, &metadata)?;
+        let path = job.stage.path(&name);
+        let shard = write_token_shard(&path, &name, &self.words, &self.tokens, &metadata)?;
         self.words.clear();
+        self.tokens.clear();
         job.note(UnitRecord {
             unit: shard_unit(group, number),
             files: vec![shard, words],

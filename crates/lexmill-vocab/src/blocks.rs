@@ -114,9 +114,8 @@ mod tests {
 
     #[test]
     fn automatic_blocks_grow_with_the_vocabulary() {
-        let chosen: Vec<u32> = [5, 999, 1000, 52_014, 400_000, 3_000_000]
-            .map(BlockLayout::automatic_blocks)
-            .to_vec();
+        let chosen: Vec<u32> =
+            [5, 999, 1000, 52_014, 400_000, 3_000_000].map(BlockLayout::automatic_blocks).to_vec();
         assert_eq!(chosen, [1, 1, 8, 16, 64, 64]);
     }
 }

@@ -40,9 +40,7 @@ impl Interner {
 
     /// Bytes of memory held, roughly.
     pub fn memory_bytes(&self) -> usize {
-        self.bytes.capacity()
-            + self.ends.capacity() * 8
-            + self.table.capacity() * 5
+        self.bytes.capacity() + self.ends.capacity() * 8 + self.table.capacity() * 5
     }
 
     /// The bytes of word `id`.

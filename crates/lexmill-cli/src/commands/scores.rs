@@ -26,8 +26,9 @@ pub(crate) fn as_text(stage: &Path) -> Result<String> {
             format!("{} of {}", thousands(score.covered), thousands(score.total)),
         ]
     };
-    let header =
-        |score| ["test set", "section", "vocabulary", score, "95% interval", "OOV wrong", "covered"];
+    let header = |score| {
+        ["test set", "section", "vocabulary", score, "95% interval", "OOV wrong", "covered"]
+    };
     let mut out = String::new();
     for (kind, title, name) in [
         (Kind::Similarity, "Word similarity (Spearman x 100)", "score"),

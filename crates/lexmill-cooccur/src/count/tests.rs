@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use lexmill_store::table::counts::CountsReader;
 use lexmill_store::{ByteSize, Manifest, Progress, Resources, StageKey};
-use lexmill_tokenize::{Corpus, SegmenterKind, TokenizeSettings, VocabularySettings, tokenize, vocabulary};
+use lexmill_tokenize::{
+    Corpus, SegmenterKind, TokenizeSettings, VocabularySettings, tokenize, vocabulary,
+};
 use lexmill_vocab::Vocabulary;
 use proptest::prelude::*;
 
@@ -44,7 +46,12 @@ fn naive(documents: &[Vec<&str>], vocabulary: &Vocabulary, settings: &CountSetti
 }
 
 fn resources(threads: usize, memory_bytes: u64) -> Resources {
-    Resources { threads, memory_bytes, checkpoint_every: Duration::from_secs(600), checkpoint_epochs: None }
+    Resources {
+        threads,
+        memory_bytes,
+        checkpoint_every: Duration::from_secs(600),
+        checkpoint_epochs: None,
+    }
 }
 
 struct Lab {
@@ -63,7 +70,13 @@ impl Lab {
     }
 
     /// Writes the texts as files and runs everything up to the counts.
-    fn count(&self, texts: &[&str], settings: &CountSettings, resources: &Resources, to: &str) -> crate::Result<Manifest> {
+    fn count(
+        &self,
+        texts: &[&str],
+        settings: &CountSettings,
+        resources: &Resources,
+        to: &str,
+    ) -> crate::Result<Manifest> {
         let files: Vec<String> = texts
             .iter()
             .enumerate()
@@ -82,7 +95,8 @@ impl Lab {
         let corpus = Corpus::scan(&tokens, None, 1).unwrap();
         let progress = Progress::new();
         tokenize::run(&tokens, &corpus, &self.path("tokens"), resources, &progress)?;
-        let words = VocabularySettings { min_count: self.min_count, ..VocabularySettings::default() };
+        let words =
+            VocabularySettings { min_count: self.min_count, ..VocabularySettings::default() };
         let key = |stage: &str, settings: serde_json::Value| StageKey {
             stage: stage.to_owned(),
             version: 1,

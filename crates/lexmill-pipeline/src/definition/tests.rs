@@ -79,7 +79,10 @@ fn every_mistake_is_found_at_once_and_shown_in_its_line() {
 #[test]
 fn a_stage_of_the_wrong_kind_is_named() {
     let shown = shown(&GOOD.replace("counts = \"counts\"", "counts = \"tokens\""), &[]);
-    assert!(shown.contains("counts takes a count stage, but \"tokens\" is a tokenize stage"), "{shown}");
+    assert!(
+        shown.contains("counts takes a count stage, but \"tokens\" is a tokenize stage"),
+        "{shown}"
+    );
 }
 
 #[test]

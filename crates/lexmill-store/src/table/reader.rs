@@ -9,7 +9,8 @@ use arrow_array::{Array, LargeStringArray, RecordBatch, StringArray, StringViewA
 use arrow_schema::{DataType, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
 };
 use serde_json::Value;
 
@@ -294,7 +295,12 @@ impl Batch {
     }
 }
 
-pub(crate) fn missing(path: &Path, schema: &SchemaRef, name: &str, expected: &'static str) -> Error {
+pub(crate) fn missing(
+    path: &Path,
+    schema: &SchemaRef,
+    name: &str,
+    expected: &'static str,
+) -> Error {
     let found: Vec<String> =
         schema.fields().iter().map(|f| format!("{} ({})", f.name(), f.data_type())).collect();
     Error::Column {

@@ -12,25 +12,31 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, UInt32Type};
-use arrow_array::{Array, ArrayRef, DictionaryArray, Int32Array, ListArray, RecordBatch, UInt32Array};
-use arrow_buffer::{OffsetBuffer, ScalarBuffer};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_array::types::{Int32Type as Keys, UInt32Type};
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::{DataType, Field, Schema};
+use bytes::Bytes;
 use lexmill_vocab::Interner;
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::data_type::Int32Type;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::writer::SerializedFileWriter;
 use serde_json::Value;
 
+use super::METADATA_KEY;
+use super::pages::encode_lists;
 use super::reader::{guard, missing, open, own_metadata};
-use super::writer::{TableWriter, properties, strings};
-use crate::{Error, FileEntry, Result};
+use super::writer::properties;
+use crate::{AtomicFile, Error, FileEntry, Result};
 
-fn schema() -> SchemaRef {
-    let words = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    let element = Arc::new(Field::new("element", words, false));
-    Arc::new(Schema::new(vec![
+fn schema() -> Schema {
+    let element = Arc::new(Field::new("element", DataType::Utf8, false));
+    Schema::new(vec![
         Field::new("part", DataType::UInt32, false),
         Field::new("tokens", DataType::List(element), false),
-    ]))
+    ])
 }
 
 /// Tokens as ids, document by document.
@@ -61,47 +67,40 @@ impl Tokens {
     }
 }
 
-/// Writes a shard; `tokens.ids` are ids of `words`. Takes the tokens' memory.
+/// Writes a shard; `tokens.ids` are ids of `words`, all of them below `words.len()`.
 ///
 /// # Errors
 /// If the file can't be written.
-///
-/// # Panics
-/// With 2³¹ tokens or more.
 pub fn write_token_shard(
     path: &Path,
     name: &str,
     words: &Interner,
-    tokens: Tokens,
+    tokens: &Tokens,
     metadata: &Value,
 ) -> Result<FileEntry> {
     let rows = tokens.parts.len();
-    let keys: Vec<i32> = tokens.ids.into_iter().map(|id| id as i32).collect();
-    let offsets: Vec<i32> = std::iter::once(0)
-        .chain(tokens.ends)
-        .map(|end| i32::try_from(end).expect("a shard has fewer than 2^31 tokens"))
-        .collect();
-    let dictionary: DictionaryArray<Int32Type> =
-        DictionaryArray::new(Int32Array::from(keys), Arc::new(strings(words.words())));
-    let schema = schema();
-    let DataType::List(element) = schema.field(1).data_type() else { unreachable!("as above") };
-    let lists = ListArray::new(
-        element.clone(),
-        OffsetBuffer::new(ScalarBuffer::from(offsets)),
-        Arc::new(dictionary),
-        None,
-    );
-    let columns: Vec<ArrayRef> = vec![Arc::new(UInt32Array::from(tokens.parts)), Arc::new(lists)];
-    let batch = RecordBatch::try_new(schema.clone(), columns).expect("columns fit the schema");
-    let properties = properties()
-        .set_max_row_group_row_count(None)
-        .set_dictionary_page_size_limit(1 << 30)
-        .set_data_page_row_count_limit(usize::MAX)
-        .set_data_page_size_limit(1 << 20);
-    let mut writer = TableWriter::with(path, schema, properties, metadata)?;
-    writer.count_rows(rows as u64);
-    writer.write_batch(&batch)?;
-    writer.finish(name)
+    let file = AtomicFile::create(path)?;
+    let write = || -> Result<AtomicFile, ParquetError> {
+        let properties = properties().set_key_value_metadata(Some(vec![KeyValue::new(
+            METADATA_KEY.to_owned(),
+            metadata.to_string(),
+        )]));
+        let schema = ArrowSchemaConverter::new().convert(&schema())?;
+        let properties = Arc::new(properties.build());
+        let mut writer = SerializedFileWriter::new(file, schema.root_schema_ptr(), properties)?;
+        let mut group = writer.next_row_group()?;
+        if let Some(mut column) = group.next_column()? {
+            let parts: Vec<i32> = tokens.parts.iter().map(|&part| part as i32).collect();
+            column.typed::<Int32Type>().write_batch(&parts, None, None)?;
+            column.close()?;
+        }
+        let words = (0..words.len() as u32).map(|id| words.bytes(id));
+        let (bytes, close) = encode_lists(schema.column(1), words, tokens)?;
+        group.append_column(&Bytes::from(bytes), close)?;
+        group.close()?;
+        writer.into_inner()
+    };
+    write().map_err(Error::parquet(path))?.commit(name, rows as u64)
 }
 
 /// Rows read at a time.
@@ -152,7 +151,7 @@ pub fn read_token_shard(
     let mut dictionary: Option<ArrayRef> = None;
     while let Some(batch) = guard(path, || reader.next().transpose().map_err(Into::into))? {
         let lists = batch.column_by_name("tokens").expect("checked above").as_list::<i32>();
-        let keyed = lists.values().as_dictionary::<Int32Type>();
+        let keyed = lists.values().as_dictionary::<Keys>();
         if lists.null_count() > 0 || keyed.null_count() > 0 {
             return Err(Error::corrupt(path, "its column \"tokens\" has nulls"));
         }
@@ -206,7 +205,7 @@ mod tests {
         let long: Vec<&str> = long.iter().map(String::as_str).collect();
         let (words, mut tokens) = shard(&[&["a", "b", "a"], &[], &long, &["é", "b"]]);
         tokens.parts[3] = 1;
-        let entry = write_token_shard(&path, "s", &words, tokens.clone(), &Value::Null).unwrap();
+        let entry = write_token_shard(&path, "s", &words, &tokens, &Value::Null).unwrap();
         assert_eq!(entry.rows, 4);
         let (mut again, mut asked) = (Tokens::default(), 0);
         let lookup = |word: &str| {
@@ -233,7 +232,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s.parquet");
         let (words, tokens) = shard(&[&["a", "b", "a"], &["c"]]);
-        write_token_shard(&path, "s", &words, tokens, &Value::Null).unwrap();
+        write_token_shard(&path, "s", &words, &tokens, &Value::Null).unwrap();
         let whole = std::fs::read(&path).unwrap();
         let damaged = directory.path().join("d.parquet");
         for cut in 0..whole.len() {

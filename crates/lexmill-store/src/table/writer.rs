@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::{
-    ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch, StringArray, UInt32Array,
-    UInt64Array,
+    ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch, UInt32Array, UInt64Array,
 };
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
@@ -101,9 +100,10 @@ fn data_type(column: ColumnType) -> DataType {
         ColumnType::U64 => DataType::UInt64,
         ColumnType::F32 => DataType::Float32,
         ColumnType::F64 => DataType::Float64,
-        ColumnType::Vector(dim) => {
-            DataType::FixedSizeList(element(), i32::try_from(dim).expect("a dimension fits 31 bits"))
-        }
+        ColumnType::Vector(dim) => DataType::FixedSizeList(
+            element(),
+            i32::try_from(dim).expect("a dimension fits 31 bits"),
+        ),
     }
 }
 
@@ -183,16 +183,9 @@ impl TableWriter {
     pub fn write(&mut self, columns: Vec<Column>) -> Result<()> {
         self.rows += columns.first().map_or(0, Column::len) as u64;
         let arrays = columns.into_iter().map(|column| column.0).collect();
-        let batch = RecordBatch::try_new(self.schema.clone(), arrays).expect("columns fit the schema");
-        self.write_batch(&batch)
-    }
-
-    pub(crate) fn write_batch(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.writer.write(batch).map_err(Error::parquet(&self.path))
-    }
-
-    pub(crate) fn count_rows(&mut self, rows: u64) {
-        self.rows += rows;
+        let batch =
+            RecordBatch::try_new(self.schema.clone(), arrays).expect("columns fit the schema");
+        self.writer.write(&batch).map_err(Error::parquet(&self.path))
     }
 
     /// Completes the table; `name` is how a manifest will call it.
@@ -227,9 +220,4 @@ pub fn write_table(
     let mut writer = TableWriter::with(path, schema, properties(), metadata)?;
     writer.write(columns.into_iter().map(|(_, column)| column).collect())?;
     writer.finish(name)
-}
-
-/// Strings end to end, as the token table wants its dictionary.
-pub(crate) fn strings<'a>(values: impl IntoIterator<Item = &'a str>) -> StringArray {
-    StringArray::from_iter_values(values)
 }

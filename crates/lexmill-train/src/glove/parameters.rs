@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use lexmill_embeddings::model::{
-    BIAS, BIAS_GRADSQ, CONTEXT_BIAS, CONTEXT_BIAS_GRADSQ, CONTEXT_VECTOR, CONTEXT_VECTOR_GRADSQ, COUNT,
-    VECTOR, VECTOR_GRADSQ, WORD,
+    BIAS, BIAS_GRADSQ, CONTEXT_BIAS, CONTEXT_BIAS_GRADSQ, CONTEXT_VECTOR, CONTEXT_VECTOR_GRADSQ,
+    COUNT, VECTOR, VECTOR_GRADSQ, WORD,
 };
 use lexmill_store::table::{Column, ColumnType, TableReader, TableWriter};
 use lexmill_store::{Error as StoreError, FileEntry};
@@ -42,7 +42,13 @@ impl Side {
     }
 
     /// The row of a word.
-    fn row<T>(&self, words: BlockLayout, row: RowLayout, id: u32, f: impl FnOnce(&mut [f32]) -> T) -> T {
+    fn row<T>(
+        &self,
+        words: BlockLayout,
+        row: RowLayout,
+        id: u32,
+        f: impl FnOnce(&mut [f32]) -> T,
+    ) -> T {
         let start = words.index(id) as usize * row.stride();
         let block = &self.blocks[words.block(id) as usize];
         let mut block = block.lock().expect("no holder panics");
@@ -160,10 +166,7 @@ impl Parameters {
                 (&parameters.centers, [(VECTOR, BIAS), (VECTOR_GRADSQ, BIAS_GRADSQ)]),
                 (
                     &parameters.contexts,
-                    [
-                        (CONTEXT_VECTOR, CONTEXT_BIAS),
-                        (CONTEXT_VECTOR_GRADSQ, CONTEXT_BIAS_GRADSQ),
-                    ],
+                    [(CONTEXT_VECTOR, CONTEXT_BIAS), (CONTEXT_VECTOR_GRADSQ, CONTEXT_BIAS_GRADSQ)],
                 ),
             ];
             for (side, columns) in sides {
@@ -210,7 +213,9 @@ mod tests {
         let path = directory.path().join("p.parquet");
         parameters.write(&path, "p", &vocabulary, &Value::Null).unwrap();
         let again = Parameters::read(&path, words, row).unwrap();
-        for (a, b) in [(&parameters.centers, &again.centers), (&parameters.contexts, &again.contexts)] {
+        for (a, b) in
+            [(&parameters.centers, &again.centers), (&parameters.contexts, &again.contexts)]
+        {
             for (a, b) in a.blocks.iter().zip(&b.blocks) {
                 let bits = |m: &Mutex<Vec<f32>>| {
                     m.lock().unwrap().iter().map(|x| x.to_bits()).collect::<Vec<u32>>()

@@ -70,7 +70,10 @@ impl Step {
     pub(crate) fn cells(&self, cells: &[Cell], rows: &mut [f32], columns: &mut [f32]) -> f64 {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
-            #[expect(unsafe_code, reason = "the same loops compiled for 8 lanes: 1.6 times as fast")]
+            #[expect(
+                unsafe_code,
+                reason = "the same loops compiled for 8 lanes: 1.6 times as fast"
+            )]
             // SAFETY: the processor has AVX2, which is all that the function asks for.
             return unsafe { self.cells_avx2(cells, rows, columns) };
         }
@@ -255,9 +258,12 @@ mod tests {
 
     #[test]
     fn the_step_is_the_formula() {
-        for (dim, rate, bias_rate, clip) in
-            [(1, 0.05, 0.05, 100.0), (7, 0.05, 1.0, 100.0), (8, 0.5, 0.5, 0.1), (100, 0.05, 1.0, 100.0)]
-        {
+        for (dim, rate, bias_rate, clip) in [
+            (1, 0.05, 0.05, 100.0),
+            (7, 0.05, 1.0, 100.0),
+            (8, 0.5, 0.5, 0.1),
+            (100, 0.05, 1.0, 100.0),
+        ] {
             let step = Step { layout: RowLayout::new(dim), rate, bias_rate, clip };
             let stride = step.layout.stride();
             let (mut r, mut c) = (rows(&step, 5, 1), rows(&step, 5, 2));
@@ -272,7 +278,10 @@ mod tests {
                     f64::from(cell.log),
                     f64::from(cell.weight),
                 );
-                assert!((loss - expected).abs() <= 1e-3 * expected.abs() + 1e-4, "{loss} {expected}");
+                assert!(
+                    (loss - expected).abs() <= 1e-3 * expected.abs() + 1e-4,
+                    "{loss} {expected}"
+                );
             }
             for (found, expected) in [(&r, &plain_r), (&c, &plain_c)] {
                 for (a, b) in found.iter().zip(expected) {

@@ -93,7 +93,9 @@ pub fn run(
     let mut state = training.begin(output, &key, row)?;
     let done = u64::from(state.epochs) * training.cells;
     progress.begin("cells", u64::from(settings.epochs) * training.cells);
-    progress.advance(done + training.cells * u64::from(state.strata) / u64::from(grid.layout().blocks()));
+    progress.advance(
+        done + training.cells * u64::from(state.strata) / u64::from(grid.layout().blocks()),
+    );
     while state.epochs < settings.epochs {
         let begun = Instant::now();
         training.epoch(&mut state)?;
@@ -166,7 +168,8 @@ impl Training<'_> {
             let report = &checkpoint.report;
             let number = |name: &str| report[name].as_u64().unwrap_or(0) as u32;
             let floats = |name: &str| -> Vec<f64> {
-                let bits: Vec<u64> = serde_json::from_value(report[name].clone()).unwrap_or_default();
+                let bits: Vec<u64> =
+                    serde_json::from_value(report[name].clone()).unwrap_or_default();
                 bits.into_iter().map(f64::from_bits).collect()
             };
             let (epochs, strata) = (number("epochs"), number("strata"));
@@ -243,8 +246,8 @@ impl Training<'_> {
             }),
         })?;
         let directory = self.stage.directory();
-        let list = std::fs::read_dir(directory)
-            .map_err(lexmill_store::Error::io("list", directory))?;
+        let list =
+            std::fs::read_dir(directory).map_err(lexmill_store::Error::io("list", directory))?;
         for entry in list.flatten() {
             let other = entry.file_name().to_string_lossy().into_owned();
             if other.starts_with("checkpoint-") && other != name {
