@@ -1,1 +1,29 @@
-//! Whole pipelines through the real binary.
+//! Whole pipelines through the real binary: what a person types, what they see, what lies on the disk.
+//!
+//! | module | what it holds the program to |
+//! | --- | --- |
+//! | [`pipeline`] | a run does what is missing and nothing else |
+//! | [`identity`] | the same bytes whatever the threads, the memory and the interruptions |
+//! | [`errors`] | every bad input gives one clear message, and no panic |
+//! | [`text`] | dirty text is read as stated, and what was changed is counted |
+//! | [`messages`] | exact texts of `plan`, `status`, `validate` |
+//! | [`inspect`] | `inspect` on real tables (only where it is compiled in) |
+//! | [`pipelines`] | every file in `pipelines/` is a good one |
+//! | [`data`] | the dirty files of `$LEXMILL_DATA`, where it is set |
+//!
+//! Nothing here needs a network or a file outside of the repository. `RUN_SLOW_TESTS=1` kills more
+//! often and takes a larger corpus.
+
+#![expect(clippy::disallowed_methods, reason = "inputs of tests need not appear whole")]
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
+
+mod data;
+mod errors;
+mod identity;
+#[cfg(feature = "inspect")]
+mod inspect;
+mod lab;
+mod messages;
+mod pipeline;
+mod pipelines;
+mod text;

@@ -185,12 +185,17 @@ impl Counting<'_> {
         let threads = self.threads_for(self.grid_bytes(), tokens * Positions::BYTES_PER_TOKEN);
         let paths: Vec<PathBuf> = self.shards.iter().map(|shard| shard.path.clone()).collect();
         let text =
-            self.slots().load(&paths, 0..paths.len(), self.weights.window(), self.threads)?;
-        let positions = Positions::new(&text, self.layout, self.settings.contexts, &self.weights);
+            self.slots().load(&paths, 0..paths.len(), tokens, self.weights.window(), self.threads)?;
+        let positions = self.positions(&text);
         self.progress.begin("rows", self.layout.words() as u64);
         self.grid(threads, |block, sums, writer| {
             positions.rows(block, sums, |slot, sums| writer.row(slot, sums))
         })
+    }
+
+    fn positions<'a>(&'a self, text: &'a Text) -> Positions<'a> {
+        let contexts = self.settings.contexts;
+        Positions::new(text, self.layout, contexts, &self.weights, self.threads)
     }
 
     /// Counts shards `range` in runs that fit in memory, and writes their rows out. Returns the runs'
@@ -219,7 +224,7 @@ impl Counting<'_> {
                 end += 1;
             }
             let window = self.weights.window();
-            let text = self.slots().load(&paths, start..end, window, self.threads)?;
+            let text = self.slots().load(&paths, start..end, tokens, window, self.threads)?;
             let name = format!("{begins}{end:08}");
             self.write_run(&name, &text, false)?;
             names.push(name);
@@ -236,7 +241,7 @@ impl Counting<'_> {
 
     /// Writes the rows of `text` out as a run, or what takes them away again.
     pub(crate) fn write_run(&self, name: &str, text: &Text, negative: bool) -> Result<()> {
-        let positions = Positions::new(text, self.layout, self.settings.contexts, &self.weights);
+        let positions = self.positions(text);
         self.write_blocks(self.threads, name, |block, sums, writer| {
             positions.rows(block, sums, |slot, sums| {
                 if negative {
@@ -366,9 +371,11 @@ impl Counting<'_> {
         };
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
-            workers.into_iter().fold(Ok(()), |result, worker| {
-                result.and(worker.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
-            })
+            let join = |worker: std::thread::ScopedJoinHandle<'_, Result<()>>| {
+                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            let results: Vec<Result<()>> = workers.into_iter().map(join).collect();
+            results.into_iter().collect()
         })
     }
 

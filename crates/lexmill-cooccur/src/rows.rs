@@ -125,7 +125,8 @@ pub(crate) struct Positions<'a> {
     layout: BlockLayout,
     contexts: Contexts,
     weights: &'a [u64],
-    by_block: Vec<Vec<u32>>,
+    /// For consecutive stretches of the text, the positions of each block's tokens.
+    stretches: Vec<Vec<Vec<u32>>>,
 }
 
 impl<'a> Positions<'a> {
@@ -138,19 +139,38 @@ impl<'a> Positions<'a> {
         layout: BlockLayout,
         contexts: Contexts,
         weights: &'a Weights,
+        threads: usize,
     ) -> Positions<'a> {
         assert!(u32::try_from(text.slots.len()).is_ok(), "a run has fewer than 2^32 tokens");
-        let stride = layout.stride();
-        let known = |slot: u32| (slot as usize) < layout.slots();
-        let mut lengths = vec![0usize; layout.blocks() as usize];
-        for &slot in text.slots.iter().filter(|&&slot| known(slot)) {
-            lengths[(slot / stride) as usize] += 1;
-        }
-        let mut by_block: Vec<Vec<u32>> = lengths.into_iter().map(Vec::with_capacity).collect();
-        for (position, &slot) in text.slots.iter().enumerate().filter(|(_, slot)| known(**slot)) {
-            by_block[(slot / stride) as usize].push(position as u32);
-        }
-        Positions { text, layout, contexts, weights: weights.by_distance(), by_block }
+        let (stride, blocks) = (layout.stride(), layout.blocks() as usize);
+        let length = text.slots.len().div_ceil(threads.max(1)).max(1);
+        let list = |(number, slots): (usize, &[u32])| {
+            let known = |slot: u32| (slot as usize) < layout.slots();
+            let mut lengths = vec![0usize; blocks];
+            for &slot in slots.iter().filter(|&&slot| known(slot)) {
+                lengths[(slot / stride) as usize] += 1;
+            }
+            let mut lists: Vec<Vec<u32>> = lengths.into_iter().map(Vec::with_capacity).collect();
+            for (position, &slot) in (number * length..).zip(slots) {
+                if known(slot) {
+                    lists[(slot / stride) as usize].push(position as u32);
+                }
+            }
+            lists
+        };
+        let stretches = std::thread::scope(|scope| {
+            let workers: Vec<_> = text
+                .slots
+                .chunks(length)
+                .enumerate()
+                .map(|stretch| scope.spawn(move || list(stretch)))
+                .collect();
+            workers
+                .into_iter()
+                .map(|worker| worker.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
+                .collect()
+        });
+        Positions { text, layout, contexts, weights: weights.by_distance(), stretches }
     }
 
     /// Counts the rows of a block in order. For each word that occurs, `row` gets its slot, and its
@@ -162,18 +182,19 @@ impl<'a> Positions<'a> {
         mut row: impl FnMut(u32, &mut Accumulator) -> Result<(), E>,
     ) -> Result<(), E> {
         let first_slot = block * self.layout.stride();
-        let positions = &self.by_block[block as usize];
+        let positions =
+            || self.stretches.iter().flat_map(|blocks| &blocks[block as usize]).copied();
         let slots = &self.text.slots[..];
         let mut ends = vec![0u32; self.layout.stride() as usize + 1];
-        for &position in positions {
+        for position in positions() {
             ends[(slots[position as usize] - first_slot) as usize + 1] += 1;
         }
         for i in 1..ends.len() {
             ends[i] += ends[i - 1];
         }
         // Each start moves to the word's end while its positions are put in place.
-        let mut sorted = vec![0u32; positions.len()];
-        for &position in positions {
+        let mut sorted = vec![0u32; positions().count()];
+        for position in positions() {
             let end = &mut ends[(slots[position as usize] - first_slot) as usize];
             sorted[*end as usize] = position;
             *end += 1;

@@ -1,6 +1,6 @@
 //! Token shards to an array of slots in memory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lexmill_store::table::tokens::{Tokens, read_token_shard};
 use lexmill_vocab::{BlockLayout, Vocabulary};
@@ -31,7 +31,7 @@ pub(crate) struct Slots<'a> {
 }
 
 impl Slots<'_> {
-    fn read(&self, path: &PathBuf) -> Result<Tokens> {
+    fn read(&self, path: &Path) -> Result<Tokens> {
         let mut tokens = Tokens::default();
         let lookup =
             |word: &str| self.vocabulary.id(word).map_or(UNKNOWN, |id| self.layout.slot(id));
@@ -50,16 +50,19 @@ impl Slots<'_> {
         }
     }
 
-    /// Reads the shards `range` of `paths`, `threads` at a time. If the first begins within a
+    /// Reads the shards `range` of `paths`, of `tokens` tokens in all, `threads` at a time. If the first begins within a
     /// document, its last `window` tokens before that are put in front.
     pub(crate) fn load(
         &self,
         paths: &[PathBuf],
         range: std::ops::Range<usize>,
+        tokens: u64,
         window: usize,
         threads: usize,
     ) -> Result<Text> {
-        let mut text = Text::default();
+        // Room for all at once: growing would need twice the memory for a moment.
+        let room = tokens as usize + tokens as usize / 64 + window;
+        let mut text = Text { slots: Vec::with_capacity(room), lead: 0 };
         let mut first = true;
         for batch in paths[range.clone()].chunks(threads.max(1)) {
             let shards = std::thread::scope(|scope| {
@@ -72,7 +75,7 @@ impl Slots<'_> {
             })?;
             for shard in shards {
                 if std::mem::take(&mut first) && shard.parts.first().is_some_and(|&part| part > 0) {
-                    text.slots = self.tail(paths, range.start, window)?;
+                    text.slots.append(&mut self.tail(paths, range.start, window)?);
                     text.lead = text.slots.len();
                 }
                 for (part, tokens) in shard.rows() {

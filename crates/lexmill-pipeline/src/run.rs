@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lexmill_store::{AtomicFile, Error as StoreError, Manifest, Progress, Resources, RunLock};
+use lexmill_store::{
+    AtomicFile, Error as StoreError, Manifest, Progress, Resources, RunLock, settle,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{Definition, Stage};
@@ -84,6 +86,9 @@ pub fn run(
 ) -> Result<usize> {
     std::fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
     let _lock = RunLock::acquire(&directory.join(LOCK), directory)?;
+    for stage in &definition.stages {
+        settle(&directory.join(&stage.id))?;
+    }
     let mut ran = 0;
     for stage in definition.stages.iter().filter(|stage| selected.contains(&stage.id)) {
         ran += usize::from(one(definition, stage, directory, resources, observer)?);
@@ -167,6 +172,7 @@ pub fn run_stage(
     let outside = settings.look_outside(None, resources.threads).map_err(failed)?;
     let key = settings.key(&outside, fingerprints);
     let live = outside.corpus.has_standard_input();
+    settle(output)?;
     let existing = Manifest::read(output)?;
     let found = condition(output, existing.as_ref(), &key, false, live);
     if let (Condition::Fresh, Some(manifest)) = (&found, existing) {

@@ -25,4 +25,4 @@ pub use error::{Error, Result};
 pub use lock::RunLock;
 pub use manifest::{Manifest, StageKey};
 pub use progress::{Event, Progress, Resources};
-pub use stage::{StageWriter, UnitRecord};
+pub use stage::{StageWriter, UnitRecord, settle};

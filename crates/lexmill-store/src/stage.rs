@@ -6,7 +6,7 @@
 //! manifest, and renames the directory into place. An earlier result under the final name stays whole
 //! until then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -46,6 +46,8 @@ pub struct StageWriter {
     directory: PathBuf,
     units: BTreeMap<String, UnitRecord>,
     journal: Mutex<File>,
+    /// Files whose names are on the disk.
+    synced: Mutex<HashSet<String>>,
     _lock: RunLock,
 }
 
@@ -102,11 +104,14 @@ impl StageWriter {
             .append(true)
             .open(&journal_path)
             .map_err(Error::io("open", &journal_path))?;
+        let synced = units.values().flat_map(|unit| &unit.files).map(|file| file.path.clone());
+        let synced = Mutex::new(synced.collect());
         Ok(StageWriter {
             target: target.to_owned(),
             directory,
             units,
             journal: Mutex::new(journal),
+            synced,
             _lock: lock,
         })
     }
@@ -148,15 +153,18 @@ impl StageWriter {
 
     /// Brings the names of files to the disk: their folders, up to the stage's.
     fn sync_names(&self, files: &[FileEntry]) -> Result<()> {
-        let mut folders = std::collections::BTreeSet::new();
-        for file in files {
-            let mut folder = Path::new(&file.path).parent();
-            while let Some(path) = folder {
-                folders.insert(path);
-                folder = path.parent();
+        let mut folders = BTreeSet::new();
+        let mut new = Vec::new();
+        {
+            let synced = self.synced.lock().expect("no holder panics");
+            for file in files.iter().filter(|file| !synced.contains(&file.path)) {
+                new.push(file.path.clone());
+                folders.extend(Path::new(&file.path).ancestors().skip(1));
             }
         }
-        folders.iter().try_for_each(|folder| sync_directory(&self.directory.join(folder)))
+        folders.iter().try_for_each(|folder| sync_directory(&self.directory.join(folder)))?;
+        self.synced.lock().expect("no holder panics").extend(new);
+        Ok(())
     }
 
     /// Takes a file over from another stage directory, without copying it where the file system
@@ -205,8 +213,13 @@ fn journal_line(record: &UnitRecord) -> String {
     serde_json::to_string(&line).expect("plain data") + "\n"
 }
 
-/// Ends a replacement that was cut off: a partial directory with a manifest is complete.
-fn settle(target: &Path) -> Result<()> {
+/// Ends a replacement of the stage directory `target` that was cut off: a partial directory with a
+/// manifest is complete, and is put in its place. Whoever decides by a manifest whether work is to be
+/// done calls this first.
+///
+/// # Errors
+/// If the disk refuses.
+pub fn settle(target: &Path) -> Result<()> {
     let (partial, old) = (beside(target, ".partial"), beside(target, ".old"));
     if partial.join(MANIFEST).exists() {
         let manifest = Manifest::read(&partial)?.expect("it exists");
@@ -232,14 +245,14 @@ fn remove(directory: &Path) -> Result<()> {
 }
 
 fn remove_unlisted(directory: &Path, manifest: &Manifest) -> Result<()> {
-    let listed: std::collections::HashSet<PathBuf> =
+    let listed: HashSet<PathBuf> =
         manifest.files.iter().map(|file| directory.join(&file.path)).collect();
     walk(directory, &mut |path| listed.contains(path) || path == directory.join(MANIFEST))
 }
 
 /// Removes unfinished files, and files of units that are not in the journal.
 fn sweep(directory: &Path, units: &BTreeMap<String, UnitRecord>) -> Result<()> {
-    let listed: std::collections::HashSet<PathBuf> = units
+    let listed: HashSet<PathBuf> = units
         .values()
         .flat_map(|unit| unit.files.iter().map(|file| directory.join(&file.path)))
         .collect();

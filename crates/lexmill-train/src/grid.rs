@@ -86,6 +86,19 @@ impl Turns {
         self.changed.notify_all();
     }
 
+    /// Stops everybody if the thread that holds the guard panics.
+    pub(crate) fn stop_on_panic(&self) -> impl Drop {
+        struct Guard<'a>(&'a Turns);
+        impl Drop for Guard<'_> {
+            fn drop(&mut self) {
+                if std::thread::panicking() {
+                    self.0.stop();
+                }
+            }
+        }
+        Guard(self)
+    }
+
     /// Waits until `tiles` tiles are done since [`new`](Turns::new); false if training was stopped.
     pub(crate) fn wait_for(&self, tiles: usize) -> bool {
         let state = self.state.lock().expect("no holder panics");

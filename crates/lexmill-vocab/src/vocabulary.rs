@@ -1,7 +1,5 @@
 //! The words a model knows, by id, with their counts.
 
-use std::cmp::Reverse;
-
 use crate::{Interner, WordId};
 
 /// A word and how often it occurs.
@@ -55,14 +53,14 @@ impl Vocabulary {
             }
         }
         counted.retain(|c| vocabulary.words.get(&c.word).is_none());
-        let order = |c: &WordCount| (Reverse(c.count), c.word.clone());
+        let order = |a: &WordCount, b: &WordCount| {
+            b.count.cmp(&a.count).then_with(|| a.word.cmp(&b.word))
+        };
         if let Some(max) = max_words.filter(|&max| max < counted.len()) {
-            counted.select_nth_unstable_by(max, |a, b| {
-                b.count.cmp(&a.count).then_with(|| a.word.cmp(&b.word))
-            });
+            counted.select_nth_unstable_by(max, order);
             counted.truncate(max);
         }
-        counted.sort_by_cached_key(order);
+        counted.sort_unstable_by(order);
         for WordCount { word, count } in counted {
             vocabulary.words.intern(&word);
             vocabulary.counts.push(count);

@@ -1,6 +1,6 @@
 //! Cells of a tile out of its shard, chunk by chunk, in random order.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use crossbeam_channel::Sender;
 use lexmill_store::table::counts::{CountsReader, ROW_GROUP_CELLS};
@@ -8,6 +8,7 @@ use lexmill_vocab::{BlockLayout, Random};
 
 use super::step::Cell;
 use crate::Result;
+use crate::grid::Tile;
 
 /// Cells decoded at a time.
 const BLOCK_CELLS: usize = 1 << 16;
@@ -60,12 +61,14 @@ impl Feed {
     /// Reads the shard at `path` and sends its chunks; stops early if nobody takes them.
     pub(super) fn tile(
         &self,
-        path: &PathBuf,
+        path: &Path,
         cells: u64,
+        tile: Tile,
         mut random: Random,
         curve: &mut Curve<'_>,
         chunks: &Sender<Chunk>,
     ) -> Result<()> {
+        let words = self.layout.words() as u32;
         let groups = cells.div_ceil(ROW_GROUP_CELLS as u64) as usize;
         let mut order: Vec<usize> = (0..groups).collect();
         random.shuffle(&mut order);
@@ -77,6 +80,15 @@ impl Feed {
                 for ((&center, &context), &units) in centers.iter().zip(contexts).zip(units) {
                     let (log, weight) = curve.at(units);
                     let (row, column) = (self.layout.index(center), self.layout.index(context));
+                    let belongs = center < words
+                        && context < words
+                        && self.layout.block(center) == tile.row_block
+                        && self.layout.block(context) == tile.column_block
+                        && units > 0;
+                    if !belongs {
+                        let problem = format!("its cell ({center}, {context}) is not of its block");
+                        return Err(lexmill_store::Error::corrupt(path, problem).into());
+                    }
                     chunk.push(Cell { row, column, log, weight });
                 }
             }

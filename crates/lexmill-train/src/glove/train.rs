@@ -322,13 +322,16 @@ impl Training<'_> {
                 let tile = tiles[i];
                 let (path, cells) = self.grid.shard(tile.row_block, tile.column_block);
                 let name = [settings.seed, CELLS, u64::from(epoch), i as u64];
-                let done = feed.tile(&path, cells, Random::named(&name), &mut curve, &chunks);
+                let random = Random::named(&name);
+                let done = feed.tile(&path, cells, tile, random, &mut curve, &chunks);
                 if let Err(error) = done {
                     stop(Some(error));
                 }
             }
         };
         let train = |orders: Receiver<(usize, Receiver<Chunk>)>| {
+            // Should this thread panic, nobody may wait for it.
+            let _guard = turns.stop_on_panic();
             for (i, chunks) in orders {
                 let tile = tiles[i];
                 if !turns.wait(tile) {

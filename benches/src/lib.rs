@@ -1,1 +1,0 @@
-//! Measurements of every bar; see RESULTS.md.

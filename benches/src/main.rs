@@ -1,0 +1,145 @@
+//! Measurements of every bar, on real text: `lexmill-benches BAR`.
+//!
+//! Runs the built `lexmill` command as a child process on the pipelines beside this package and
+//! prints what it cost as a small Markdown table, to be kept in `RESULTS.md`. Nothing here calls the
+//! libraries that are measured: the figures are those of the program that people run. `README.md`
+//! says what each bar is and which data it needs.
+
+mod bars;
+mod child;
+mod corpus;
+mod job;
+mod lab;
+mod machine;
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use lexmill_store::ByteSize;
+
+use crate::lab::Lab;
+use crate::report::{Report, print, say};
+
+/// Measures the bars: what Lexmill costs on real text.
+#[derive(Debug, Parser)]
+#[command(name = "lexmill-benches", max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    places: Places,
+    #[command(subcommand)]
+    bar: Bar,
+}
+
+/// Where things lie, and how often to measure.
+#[derive(Debug, clap::Args)]
+struct Places {
+    /// The lexmill program to measure [default: the one built beside this program]
+    #[arg(long, global = true, value_name = "PATH")]
+    lexmill: Option<PathBuf>,
+    /// Where texts are unpacked and pipelines run; needs some gigabytes
+    #[arg(long, global = true, value_name = "DIR", default_value = "runs/benches")]
+    work: PathBuf,
+    /// The data folder [default: $LEXMILL_DATA]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// How often to measure [default: what suits the bar]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    runs: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bar {
+    /// Text to a finished grid: CPU time of a token, disk of a cell
+    Counting,
+    /// The same with two threads against one: wall time
+    Threads,
+    /// GloVe: CPU time of a cell in an epoch
+    Glove,
+    /// Final loss and scores at the reference's settings, three seeds
+    Scores,
+    /// Peak memory of counting much English within 1 GiB
+    Memory {
+        /// English is repeated to this length
+        #[arg(long, value_name = "BYTES", default_value = "1.2GB")]
+        largest: ByteSize,
+    },
+    /// The same bytes for all threads and budgets, and after being killed
+    Identity {
+        /// How often to kill
+        #[arg(long, value_name = "N", default_value_t = 30)]
+        kills: u32,
+        /// Seed of the moments
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+    },
+    /// Wall time of a run that has nothing to do
+    Noop,
+    /// Cost of a token and of a cell as the text grows
+    Scaling {
+        /// English is repeated to this length
+        #[arg(long, value_name = "BYTES", default_value = "1.2GB")]
+        largest: ByteSize,
+    },
+    /// A clean build, with and without the feature that brings Polars
+    Build,
+    /// Stanford's GloVe beside Lexmill
+    Peers {
+        /// Folder with vocab_count, cooccur, shuffle and glove
+        #[arg(long, value_name = "DIR")]
+        glove: Option<PathBuf>,
+    },
+}
+
+impl Bar {
+    /// As the command line has it, without where things lie.
+    fn command(&self) -> String {
+        match self {
+            Bar::Counting => "counting".to_owned(),
+            Bar::Threads => "threads".to_owned(),
+            Bar::Glove => "glove".to_owned(),
+            Bar::Scores => "scores".to_owned(),
+            Bar::Memory { largest } => format!("memory --largest {}", largest.0),
+            Bar::Identity { kills, seed } => format!("identity --kills {kills} --seed {seed}"),
+            Bar::Noop => "noop".to_owned(),
+            Bar::Scaling { largest } => format!("scaling --largest {}", largest.0),
+            Bar::Build => "build".to_owned(),
+            Bar::Peers { .. } => "peers --glove DIR".to_owned(),
+        }
+    }
+
+    fn measure(&self, lab: &Lab) -> Result<Report> {
+        match self {
+            Bar::Counting => bars::counting::measure(lab),
+            Bar::Threads => bars::threads::measure(lab),
+            Bar::Glove => bars::glove::measure(lab),
+            Bar::Scores => bars::scores::measure(lab),
+            Bar::Memory { largest } => bars::memory::measure(lab, largest.0),
+            Bar::Identity { kills, seed } => bars::identity::measure(lab, *kills, *seed),
+            Bar::Noop => bars::noop::measure(lab),
+            Bar::Scaling { largest } => bars::scaling::measure(lab, largest.0),
+            Bar::Build => bars::build::measure(lab),
+            Bar::Peers { glove } => bars::peers::measure(lab, glove.as_deref()),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    let lab = Lab::open(&cli.places)?;
+    // Before the work, which would show in the load.
+    let header = machine::header(&cli.bar.command(), cli.places.runs, lab.program());
+    let report = cli.bar.measure(&lab)?;
+    print(&format!("{header}\n{}", report.to_markdown()))
+}
