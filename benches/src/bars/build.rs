@@ -23,7 +23,12 @@ const BUILDS: [(&str, &[&str], f64); 2] = [
 
 /// Measures it.
 pub(crate) fn measure(lab: &Lab) -> Result<Report> {
-    let fetched = cargo().args(["fetch", "--locked"]).status().context("can't start cargo")?;
+    // Only what this machine compiles.
+    let host = Command::new("rustc").args(["--print", "host-tuple"]).output();
+    let host = host.context("can't start rustc")?.stdout;
+    let host = String::from_utf8_lossy(&host).trim().to_owned();
+    let fetched = cargo().args(["fetch", "--locked", "--target", &host]).status();
+    let fetched = fetched.context("can't start cargo")?;
     anyhow::ensure!(fetched.success(), "cargo fetch --locked failed: {fetched}");
     let mut report = Report::new();
     let minutes = |seconds: f64| format!("{:.1} min", seconds / 60.0);

@@ -184,8 +184,13 @@ impl Counting<'_> {
     fn straight_to_grid(&self, tokens: u64) -> Result<Vec<UnitRecord>> {
         let threads = self.threads_for(self.grid_bytes(), tokens * Positions::BYTES_PER_TOKEN);
         let paths: Vec<PathBuf> = self.shards.iter().map(|shard| shard.path.clone()).collect();
-        let text =
-            self.slots().load(&paths, 0..paths.len(), tokens, self.weights.window(), self.threads)?;
+        let text = self.slots().load(
+            &paths,
+            0..paths.len(),
+            tokens,
+            self.weights.window(),
+            self.threads,
+        )?;
         let positions = self.positions(&text);
         self.progress.begin("rows", self.layout.words() as u64);
         self.grid(threads, |block, sums, writer| {

@@ -186,9 +186,7 @@ fn flatten(table: &Spanned<DeTable<'_>>, places: &mut Places) -> toml::Table {
     ) -> toml::Value {
         match value.get_ref() {
             DeValue::Table(table) => toml::Value::Table(walk(table, path, places)),
-            DeValue::Array(items) => {
-                toml::Value::Array(items.iter().map(|item| value_of(item)).collect())
-            }
+            DeValue::Array(items) => toml::Value::Array(items.iter().map(value_of).collect()),
             _ => value_of(value),
         }
     }

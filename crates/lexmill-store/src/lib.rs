@@ -10,6 +10,8 @@
 //! - [`RunLock`]: one run at a time on a directory.
 //! - [`Resources`], [`Progress`]: how a stage is to run, and what it reports while it does.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make files by hand"))]
+
 mod bytes;
 mod commit;
 mod error;

@@ -8,6 +8,8 @@
 //! New kinds of corpus files plug in at `reader` (bytes out of a file), new kinds of
 //! documents at `cut` (where documents end), new languages at `segment` (words out of text).
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make files by hand"))]
+
 mod cut;
 mod error;
 mod input;

@@ -53,9 +53,8 @@ impl Vocabulary {
             }
         }
         counted.retain(|c| vocabulary.words.get(&c.word).is_none());
-        let order = |a: &WordCount, b: &WordCount| {
-            b.count.cmp(&a.count).then_with(|| a.word.cmp(&b.word))
-        };
+        let order =
+            |a: &WordCount, b: &WordCount| b.count.cmp(&a.count).then_with(|| a.word.cmp(&b.word));
         if let Some(max) = max_words.filter(|&max| max < counted.len()) {
             counted.select_nth_unstable_by(max, order);
             counted.truncate(max);

@@ -371,7 +371,7 @@ impl Training<'_> {
             drop((for_readers, for_trainers));
             let mut next = first;
             while next < tiles.len() {
-                let begins_stratum = next % blocks as usize == 0 && next > first;
+                let begins_stratum = next.is_multiple_of(blocks as usize) && next > first;
                 if begins_stratum
                     && self.last_checkpoint.elapsed() >= self.resources.checkpoint_every
                 {
@@ -392,8 +392,9 @@ impl Training<'_> {
         if let Some(error) = failure.into_inner().expect("no holder panics") {
             return Err(error);
         }
-        for i in first..dispatched {
-            state.tile_losses[i] = f64::from_bits(losses[i].load(Ordering::Relaxed));
+        let trained = first..dispatched;
+        for (to, from) in state.tile_losses[trained.clone()].iter_mut().zip(&losses[trained]) {
+            *to = f64::from_bits(from.load(Ordering::Relaxed));
         }
         state.strata = dispatched as u32 / blocks;
         Ok(())
