@@ -7,7 +7,7 @@
 //!
 //! The corpus is taken in *runs*: as many token shards as fit in memory. If one run holds all of it,
 //! its rows go straight to the grid. Otherwise each run's rows are written out sorted, and merged row
-//! by row in the end, at most [`FAN_IN`] runs at a time. A run, a merge, and a row block of the grid
+//! by row in the end, at most 64 runs at a time. A run, a merge, and a row block of the grid
 //! are each a unit of resume.
 //!
 //! When the corpus has only grown since an earlier result, `growth` counts what is new and corrects
