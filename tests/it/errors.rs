@@ -118,62 +118,79 @@ fn corpora_with_nothing_in_them() {
 #[test]
 fn mistakes_in_the_pipeline_file() {
     let lab = Lab::small();
+    // A `@` in what is expected stands for the line of the mistake.
     let check = |from: &str, to: &str, parts: &[&str]| {
-        assert!(SMALL.contains(from));
-        lab.write("p.toml", SMALL.replace(from, to));
+        let text = SMALL.replacen(from, to, 1);
+        assert_ne!(text, SMALL, "{from}");
+        let start = text.find(to).unwrap();
+        let line = text[..start].matches('\n').count() + 1;
+        lab.write("p.toml", text);
+        let parts: Vec<String> =
+            parts.iter().map(|part| part.replace('@', &line.to_string())).collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         for command in ["validate", "run", "plan", "status"] {
-            lab.run(&format!("{command} p.toml --dir r")).failed(parts);
+            lab.run(&format!("{command} p.toml --dir r")).failed(&parts);
         }
         assert!(!lab.path("r").exists());
     };
-    check(
-        "window = 4",
-        "windwo = 4",
-        &["p.toml:18:1: unknown field \"windwo\"", "did you mean \"window\"?"],
-    );
-    check(
-        "window = 4",
-        "colour = 4",
-        &["p.toml:18:1: unknown field \"colour\"", "a count stage has window,"],
-    );
-    check(
-        "seed = 3",
-        "sede = 3",
-        &["p.toml:3:1: unknown field \"sede\"", "did you mean \"seed\"?"],
-    );
-    check(
-        "window = 4",
-        "window = \"four\"",
-        &["p.toml:18:1: window: invalid type", "18 | window = \"four\""],
-    );
-    check("window = 4", "window = 0", &["p.toml:18:1: window must be from 1 to 1000"]);
-    check(
-        "window = 4",
-        "weighting = \"cubic\"",
-        &["p.toml:18:1: weighting: unknown variant", "harmonic"],
-    );
-    check(
-        "tokens = \"tokens\"\nmin",
-        "tokens = \"tokns\"\nmin",
-        &["there is no stage \"tokns\"", "did you mean \"tokens\"?"],
-    );
-    check(
-        "kind = \"glove\"",
-        "kind = \"gloves\"",
-        &["unknown kind \"gloves\"", "did you mean \"glove\"?"],
-    );
-    check(
-        "counts = \"counts\"",
-        "counts = \"words\"",
-        &["counts takes a count stage, but \"words\" is a vocabulary stage"],
-    );
-    check("counts = \"counts\"\n", "", &["stage \"glove\" lacks counts"]);
-    check("epochs = 3", "epochs = = 3", &["p.toml:25:"]);
-    check("[stages.glove]", "[stages.glove", &["p.toml:20:"]);
-    check("[stages.words]", "[stages.tokens]", &["p.toml:10:", "duplicate"]);
-    check("name = \"small\"", "name = \"../up\"", &["\"../up\" can't name a directory"]);
-    check("dimensions = 8", "dimensions = -8", &["p.toml:23:1: dimensions: "]);
-    check("64KiB", "64QiB", &["p.toml:8:1: shard_bytes: ", "64QiB"]);
+    for (to, parts) in [
+        ("windwo = 4", &["p.toml:@:1: unknown field \"windwo\"", "did you mean \"window\"?"][..]),
+        ("colour = 4", &["p.toml:@:1: unknown field \"colour\"", "a count stage has window,"]),
+        (
+            "window = \"four\"",
+            &["p.toml:@:1: window: invalid type: string \"four\"", "\n@ | window = \"four\"\n"],
+        ),
+        (
+            "window = 0",
+            &["p.toml:@:1: window must be from 1 to 1000", "   | ^^^^^^^^^^\n1 problem\n"],
+        ),
+        (
+            "weighting = \"cubic\"",
+            &["p.toml:@:1: weighting: unknown variant `cubic`", "`harmonic`"],
+        ),
+        ("window = = 4", &["p.toml:@:10: "]),
+        ("window = 4\nwindow = 5", &["duplicate key"]),
+    ] {
+        check("window = 4", to, parts);
+    }
+    for (from, to, parts) in [
+        (
+            "seed = 3",
+            "sede = 3",
+            &["p.toml:@:1: unknown field \"sede\"", "did you mean \"seed\"?"][..],
+        ),
+        (
+            "tokens = \"tokens\"",
+            "tokens = \"tokns\"",
+            &["p.toml:@:1: there is no stage \"tokns\"", "did you mean \"tokens\"?"],
+        ),
+        (
+            "kind = \"glove\"",
+            "kind = \"gloves\"",
+            &["p.toml:@:1: unknown kind \"gloves\"", "did you mean \"glove\"?"],
+        ),
+        (
+            "counts = \"counts\"",
+            "counts = \"words\"",
+            &["p.toml:@:1: counts takes a count stage, but \"words\" is a vocabulary stage"],
+        ),
+        ("counts = \"counts\"\n", "\n", &["[stages.glove]", "stage \"glove\" lacks counts"]),
+        ("[stages.glove]", "[stages.glove", &["p.toml:@:14: "]),
+        ("[stages.words]", "[stages.tokens]", &["duplicate key"]),
+        ("name = \"small\"", "name = \"../up\"", &["p.toml:@:1: \"../up\" can't name a directory"]),
+        ("dimensions = 8", "dimensions = -8", &["p.toml:@:1: dimensions: ", "-8"]),
+        (
+            "shard_bytes = \"64KiB\"",
+            "shard_bytes = \"64QiB\"",
+            &["p.toml:@:1: shard_bytes: \"64QiB\""],
+        ),
+    ] {
+        check(from, to, parts);
+    }
+    // All of them at once.
+    let text = SMALL.replace("window", "windwo").replace("epochs = 3", "epochs = 0");
+    lab.write("p.toml", text);
+    lab.run("validate p.toml").failed(&["\"windwo\"", "epochs must be from 1", "\n2 problems\n"]);
     lab.write("p.toml", "");
     lab.run("validate p.toml").failed(&["the pipeline has no stages"]);
     lab.write("p.toml", b"name = \"caf\xE9\"");

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::SystemTime;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant, SystemTime};
 
 use lexmill_store::table::tokens::{Tokens, read_token_shard};
 use lexmill_store::{Manifest, file_hash};
@@ -208,15 +209,17 @@ impl Lab {
 
 impl Outcome {
     pub(crate) fn of(command: &mut Command) -> Outcome {
-        let output = command.output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let outcome = Outcome {
-            code: output.status.code(),
-            stdout: text(&output.stdout),
-            stderr: text(&output.stderr),
-        };
-        assert!(!outcome.stderr.contains("panicked"), "{outcome:?}");
-        assert!(outcome.code.is_some(), "{:?}: {outcome:?}", output.status);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let (status, stdout, stderr) = std::thread::scope(|scope| {
+            let stdout = scope.spawn(move || read(&mut stdout));
+            let stderr = scope.spawn(move || read(&mut stderr));
+            (end(&mut child), stdout.join().unwrap(), stderr.join().unwrap())
+        });
+        let Some(status) = status else { panic!("{command:?} did not end; it said:\n{stderr}") };
+        let outcome = Outcome { code: status.code(), stdout, stderr };
+        assert!(!outcome.stderr.contains("panicked"), "{command:?}: {outcome:?}");
+        assert!(outcome.code.is_some(), "{command:?}: {status}: {outcome:?}");
         outcome
     }
 
@@ -270,6 +273,29 @@ impl Outcome {
     }
 }
 
+/// Longer than anything here takes: whoever is not done by then waits for nothing.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How a process ended; `None` if it had to be killed.
+fn end(child: &mut Child) -> Option<ExitStatus> {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    None
+}
+
+fn read(stream: &mut dyn Read) -> String {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// Every file below a directory.
 pub(crate) fn files_below(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -288,7 +314,7 @@ pub(crate) fn files_below(directory: &Path) -> Vec<PathBuf> {
 /// Sets a file's time as far back as tells it apart from any time of now.
 pub(crate) fn set_age(path: &Path, seconds: u64) {
     let file = std::fs::File::options().write(true).open(path).unwrap();
-    file.set_modified(SystemTime::now() - std::time::Duration::from_secs(seconds)).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
 }
 
 /// Lines of words whose frequencies fall as their rank grows, some capitalized, some not ASCII, with
