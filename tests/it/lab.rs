@@ -257,7 +257,7 @@ impl Outcome {
         let lines = self.stderr.lines().filter(|line| !line.starts_with(' '));
         lines
             .filter_map(|line| line.split_once(": "))
-            .filter(|(_, what)| !what.starts_with("done in "))
+            .filter(|(stage, what)| *stage != "error" && !what.starts_with("done in "))
             .collect()
     }
 

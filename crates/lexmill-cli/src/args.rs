@@ -14,7 +14,7 @@ use lexmill_store::{ByteSize, Resources};
 #[derive(Debug, Parser)]
 #[command(name = "lexmill", version, max_term_width = 100)]
 struct Cli {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "How to run, not what is made")]
     settings: RunSettings,
     #[command(subcommand)]
     command: Command,
