@@ -9,6 +9,7 @@
 //! | [`messages`] | exact texts of `plan`, `status`, `validate` |
 //! | [`inspect`] | `inspect` on real tables (only where it is compiled in) |
 //! | [`pipelines`] | every file in `pipelines/` is a good one |
+//! | [`regressions`] | what once went wrong |
 //! | [`data`] | the dirty files of `$LEXMILL_DATA`, where it is set |
 //!
 //! Nothing here needs a network or a file outside of the repository. `RUN_SLOW_TESTS=1` kills more
@@ -26,4 +27,5 @@ mod lab;
 mod messages;
 mod pipeline;
 mod pipelines;
+mod regressions;
 mod text;

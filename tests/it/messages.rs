@@ -82,8 +82,7 @@ fn half_way() {
     let outcome = lab.run("run p.toml --to counts").done();
     assert_eq!(
         outcome.stdout,
-        "\
-
+        "
 Tables
   runs/tiny/tokens/shards/*.parquet
   runs/tiny/words/vocabulary.parquet

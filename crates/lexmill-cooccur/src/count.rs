@@ -215,9 +215,14 @@ impl Counting<'_> {
         while start < range.end {
             // A run that was written before, under whatever budget; the longest if merged since.
             let begins = format!("{prefix} {start:08}-");
-            let known = self.stage.units().filter(|u| u.unit.starts_with(&begins)).last();
-            if let Some(known) = known {
-                let end = known.unit[begins.len()..].parse().unwrap_or(range.end);
+            let end_of = |unit: &str| unit.strip_prefix(&begins)?.parse::<usize>().ok();
+            let known = self
+                .stage
+                .units()
+                .filter_map(|known| Some((end_of(&known.unit)?, known)))
+                .filter(|(end, _)| *end <= range.end)
+                .last();
+            if let Some((end, known)) = known {
                 self.progress.advance(self.shards[start..end].iter().map(|s| s.tokens).sum());
                 names.push(known.unit.clone());
                 start = end;

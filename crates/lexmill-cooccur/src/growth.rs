@@ -108,21 +108,33 @@ impl<'a> Changes<'a> {
     }
 }
 
+/// The unit that says which runs make up a grown grid, or that everything is counted anew.
+const GROWTH: &str = "growth";
+
 /// Counts what is new and what has changed, in runs. `None` if that is more work than a recount.
 pub(crate) fn count(
     counting: &Counting<'_>,
     growth: &Growth,
     counted: &mut BTreeMap<String, u64>,
 ) -> Result<Option<Vec<String>>> {
-    let unit = "growth";
-    if let Some(done) = counting.stage.unit(unit) {
-        let runs = serde_json::from_value(done.report["runs"].clone()).unwrap_or_default();
-        return Ok(Some(runs));
+    if let Some(done) = counting.stage.unit(GROWTH) {
+        let read = |name: &str| done.report[name].clone();
+        *counted = serde_json::from_value(read("counted")).unwrap_or_default();
+        return Ok(serde_json::from_value(read("runs")).unwrap_or_default());
     }
+    // The decision holds for whoever goes on, whatever memory they have.
+    let decide = |runs: Option<&[String]>, counted: &BTreeMap<String, u64>| {
+        counting.stage.record(&UnitRecord {
+            unit: GROWTH.to_owned(),
+            files: Vec::new(),
+            report: json!({ "runs": runs, "counted": counted }),
+        })
+    };
     let changes = Changes::new(&growth.vocabulary, counting.vocabulary, counting.layout);
     let corrected = Corrections::find(counting, growth, &changes)?;
     let old_tokens: u64 = growth.old.iter().map(|&i| counting.shards[i].tokens).sum();
     let Some(corrected) = corrected.filter(|c| 2 * c.tokens <= old_tokens) else {
+        decide(None, counted)?;
         return Ok(None);
     };
     let mut runs = move_grid(counting, growth, &changes)?;
@@ -137,18 +149,14 @@ pub(crate) fn count(
     let mut new_tokens = 0;
     for range in consecutive(&growth.new) {
         new_tokens += counting.shards[range.clone()].iter().map(|s| s.tokens).sum::<u64>();
-        runs.extend(counting.runs("run", range)?);
+        runs.extend(counting.runs("new", range)?);
     }
     counted.insert("tokens are new".to_owned(), new_tokens);
     counted.insert(
         "tokens stand in documents that the changed vocabulary touches".to_owned(),
         corrected.tokens,
     );
-    counting.stage.record(&UnitRecord {
-        unit: unit.to_owned(),
-        files: Vec::new(),
-        report: json!({ "runs": runs }),
-    })?;
+    decide(Some(&runs), counted)?;
     Ok(Some(runs))
 }
 

@@ -47,9 +47,12 @@ pub struct Problem {
     pub help: Option<String>,
 }
 
+/// Where something stands in the file; `None` for what a `--set` put there.
+type Place = Option<Range<usize>>;
+
 impl Problem {
-    fn at(span: &Range<usize>, message: impl Into<String>) -> Problem {
-        Problem { message: message.into(), span: Some(span.clone()), help: None }
+    fn at(place: &Place, message: impl Into<String>) -> Problem {
+        Problem { message: message.into(), span: place.clone(), help: None }
     }
 
     fn help(mut self, help: Option<String>) -> Problem {
@@ -124,7 +127,7 @@ fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 struct Draft {
     id: String,
     kind: Kind,
-    inputs: Vec<(&'static str, String, Range<usize>)>,
+    inputs: Vec<(&'static str, String, Place)>,
     settings: Settings,
 }
 
@@ -154,19 +157,21 @@ impl Definition {
         let table = match DeTable::parse(text) {
             Ok(table) => table,
             Err(error) => {
-                let span = error.span().unwrap_or(0..0);
-                return Err(vec![Problem::at(&span, error.message())]);
+                let place = Some(error.span().unwrap_or(0..0));
+                return Err(vec![Problem::at(&place, error.message())]);
             }
         };
         let mut problems = Vec::new();
         let mut places: Places = BTreeMap::new();
         let mut root = flatten(&table, &mut places);
-        for set in overrides {
-            if let Err(message) = apply(&mut root, set) {
-                problems.push(Problem { message, span: None, help: None });
+        let mut set = Vec::new();
+        for text in overrides {
+            match apply(&mut root, text) {
+                Ok(path) => set.push(path),
+                Err(message) => problems.push(Problem::at(&None, message)),
             }
         }
-        let definition = check(root, &places, default_name, &mut problems);
+        let definition = check(root, &places, &set, default_name, &mut problems);
         match definition {
             Some(definition) if problems.is_empty() => Ok(definition),
             _ => Err(problems),
@@ -231,8 +236,8 @@ fn flatten(table: &Spanned<DeTable<'_>>, places: &mut Places) -> toml::Table {
     walk(table.get_ref(), &mut Vec::new(), places)
 }
 
-/// Applies a `key.of.field=value`.
-fn apply(root: &mut toml::Table, set: &str) -> Result<(), String> {
+/// Applies a `key.of.field=value`; returns the path of the key.
+fn apply(root: &mut toml::Table, set: &str) -> Result<Vec<String>, String> {
     let (key, text) = set
         .split_once('=')
         .ok_or_else(|| format!("{set:?} is not key=value, such as stages.glove.dimensions=100"))?;
@@ -251,7 +256,7 @@ fn apply(root: &mut toml::Table, set: &str) -> Result<(), String> {
         })?;
     }
     table.insert((*last).to_owned(), read_value(text));
-    Ok(())
+    Ok(path.into_iter().map(str::to_owned).collect())
 }
 
 /// A value as TOML has it, or else a string as it stands.
@@ -266,12 +271,16 @@ pub fn read_value(text: &str) -> toml::Value {
 fn check(
     mut root: toml::Table,
     places: &Places,
+    set: &[Vec<String>],
     default_name: &str,
     problems: &mut Vec<Problem>,
 ) -> Option<Definition> {
-    let place = |path: &[&str]| {
+    let place = |path: &[&str]| -> Place {
         let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
-        places.get(&path).cloned().unwrap_or(0..0)
+        match set.iter().any(|set| path.starts_with(set)) {
+            true => None,
+            false => Some(places.get(&path).cloned().unwrap_or(0..0)),
+        }
     };
     let known = ["name", "seed", "neighbors", "stages"];
     for key in root.keys().filter(|key| !known.contains(&key.as_str())) {
@@ -385,7 +394,7 @@ fn draft(
     id: &str,
     mut table: toml::Table,
     seed: Option<i64>,
-    place: &dyn Fn(&[&str]) -> Range<usize>,
+    place: &dyn Fn(&[&str]) -> Place,
     problems: &mut Vec<Problem>,
 ) -> Option<Draft> {
     let span = place(&["stages", id]);
@@ -432,7 +441,7 @@ fn draft(
 pub(crate) fn settings(
     kind: Kind,
     table: toml::Table,
-    place: impl Fn(&str) -> Range<usize>,
+    place: impl Fn(&str) -> Place,
     problems: &mut Vec<Problem>,
 ) -> Option<Settings> {
     let before = problems.len();
@@ -459,7 +468,7 @@ pub(crate) fn settings(
     }
     match kind.settings(table) {
         Err(error) => {
-            problems.push(Problem::at(&(0..0), error.message()));
+            problems.push(Problem::at(&Some(0..0), error.message()));
             None
         }
         Ok(settings) => {

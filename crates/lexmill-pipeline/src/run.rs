@@ -155,7 +155,7 @@ pub fn run_stage(
     let failed = |source| Error::Stage { stage: name.to_owned(), source };
     let mut problems = Vec::new();
     let settings: Option<Settings> =
-        crate::definition::settings(kind, table, |_| 0..0, &mut problems);
+        crate::definition::settings(kind, table, |_| None, &mut problems);
     let Some(settings) = settings.filter(|_| problems.is_empty()) else {
         let shown = problems.into_iter().map(|problem| match problem.help {
             Some(help) => format!("{}\n  help: {help}", problem.message),

@@ -59,6 +59,14 @@ pub enum Error {
         /// What was found instead.
         problem: String,
     },
+    /// A directory that would be replaced holds something else than a stage.
+    #[error(
+        "{path:?} is there and is not a stage of lexmill's: it is left alone; name another directory"
+    )]
+    Occupied {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Another process works on the directory.
     #[error("{path:?} is in use by {holder}; wait for it to end, or use another directory")]
     Locked {
@@ -99,12 +107,21 @@ impl Error {
     }
 }
 
-/// The operating system's error inside a Parquet one, or the message.
+/// The operating system's error inside a Parquet one, or the message. Where the library has turned
+/// the error into text, its number still stands there.
 fn into_io(error: parquet::errors::ParquetError) -> Result<std::io::Error, String> {
-    match error {
+    let message = match error {
         parquet::errors::ParquetError::External(inner) => {
-            inner.downcast::<std::io::Error>().map(|io| *io).map_err(|other| other.to_string())
+            match inner.downcast::<std::io::Error>() {
+                Ok(io) => return Ok(*io),
+                Err(other) => other.to_string(),
+            }
         }
-        other => Err(other.to_string()),
+        other => other.to_string(),
+    };
+    let number = message.split("(os error ").nth(1).and_then(|rest| rest.split(')').next());
+    match number.and_then(|number| number.parse().ok()) {
+        Some(number) => Ok(std::io::Error::from_raw_os_error(number)),
+        None => Err(message),
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::{Error, Result};
 
@@ -27,7 +28,15 @@ impl RunLock {
             .truncate(false)
             .open(path)
             .map_err(Error::io("open", path))?;
-        match file.try_lock() {
+        // Somebody who only asks whether it is held has it for a moment.
+        let mut taken = file.try_lock();
+        for _ in 0..3 {
+            if matches!(taken, Err(TryLockError::WouldBlock)) {
+                std::thread::sleep(Duration::from_millis(20));
+                taken = file.try_lock();
+            }
+        }
+        match taken {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();

@@ -71,6 +71,12 @@ impl StageWriter {
     pub fn begin(target: &Path, purpose: &str) -> Result<StageWriter> {
         settle(target)?;
         let directory = beside(target, ".partial");
+        if !(is_free(&directory)
+            || directory.join(JOURNAL).exists()
+            || directory.join(LOCK).exists())
+        {
+            return Err(Error::Occupied { path: directory });
+        }
         std::fs::create_dir_all(&directory).map_err(Error::io("create", &directory))?;
         let lock = RunLock::acquire(&directory.join(LOCK), target)?;
         let journal_path = directory.join(JOURNAL);
@@ -215,33 +221,55 @@ fn journal_line(record: &UnitRecord) -> String {
 
 /// Ends a replacement of the stage directory `target` that was cut off: a partial directory with a
 /// manifest is complete, and is put in its place. Whoever decides by a manifest whether work is to be
-/// done calls this first.
+/// done calls this first. Directories that are not Lexmill's are left alone.
 ///
 /// # Errors
-/// If the disk refuses.
+/// [`Error::Occupied`] if `target` is something else than a stage; or if the disk refuses.
 pub fn settle(target: &Path) -> Result<()> {
+    let name = target.file_name().filter(|name| *name != "..");
+    if name.is_none() || !(is_stage(target) || is_free(target)?) {
+        return Err(Error::Occupied { path: target.to_owned() });
+    }
     let (partial, old) = (beside(target, ".partial"), beside(target, ".old"));
-    if partial.join(MANIFEST).exists() {
+    if is_stage(&partial) {
         let manifest = Manifest::read(&partial)?.expect("it exists");
         remove_unlisted(&partial, &manifest)?;
         if target.exists() {
-            remove(&old)?;
+            remove_stage(&old)?;
             std::fs::rename(target, &old).map_err(Error::io("rename", target))?;
         }
         std::fs::rename(&partial, target).map_err(Error::io("rename", &partial))?;
         sync_directory(parent(target))?;
-    } else if !target.exists() && old.exists() {
+    } else if !target.exists() && is_stage(&old) {
         std::fs::rename(&old, target).map_err(Error::io("rename", &old))?;
     }
-    remove(&old)
+    remove_stage(&old)
 }
 
-fn remove(directory: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(directory) {
-        Ok(()) => Ok(()),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(e) => Err(Error::io("remove", directory)(e)),
+fn is_stage(directory: &Path) -> bool {
+    directory.join(MANIFEST).exists()
+}
+
+/// Whether there is nothing, or an empty directory.
+fn is_free(path: &Path) -> Result<bool> {
+    match std::fs::metadata(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        Err(e) => Err(Error::io("look at", path)(e)),
+        Ok(found) if found.is_dir() => {
+            Ok(std::fs::read_dir(path).map_err(Error::io("list", path))?.next().is_none())
+        }
+        Ok(_) => Ok(false),
     }
+}
+
+/// Removes a directory if it is a stage's. The manifest goes last, so that what is left by an
+/// interruption still is one.
+fn remove_stage(directory: &Path) -> Result<()> {
+    if !is_stage(directory) {
+        return Ok(());
+    }
+    walk(directory, &mut |path| path == directory.join(MANIFEST))?;
+    std::fs::remove_dir_all(directory).map_err(Error::io("remove", directory))
 }
 
 fn remove_unlisted(directory: &Path, manifest: &Manifest) -> Result<()> {

@@ -17,6 +17,8 @@ use crate::settings::Documents;
 pub(crate) struct Segment {
     /// Its number within its group of files.
     pub(crate) number: usize,
+    /// Bytes of the group's text before it.
+    pub(crate) offset: u64,
     pub(crate) text: Vec<u8>,
     /// Where files end in `text`.
     pub(crate) file_ends: Vec<usize>,
@@ -39,6 +41,7 @@ pub(crate) struct Cutter {
     part: u32,
     mid_line: bool,
     number: usize,
+    offset: u64,
 }
 
 impl Cutter {
@@ -51,6 +54,7 @@ impl Cutter {
             part: 0,
             mid_line: false,
             number: 0,
+            offset: 0,
         }
     }
 
@@ -103,6 +107,7 @@ impl Cutter {
         let file_ends = std::mem::replace(&mut self.file_ends, later);
         let segment = Segment {
             number: self.number,
+            offset: self.offset,
             text,
             file_ends,
             first_part: self.part,
@@ -111,6 +116,7 @@ impl Cutter {
             run_cut,
         };
         self.number += 1;
+        self.offset += segment.text.len() as u64;
         let last_line = memrchr(b'\n', &segment.text).map_or(0, |place| place + 1);
         let goes_on = last_line == 0 && segment.mid_line;
         let begun = !segment.text[last_line..].iter().all(|b| is_white(*b));

@@ -166,6 +166,12 @@ fn look_at(path: &Path, known: Option<&Known>) -> Result<(CorpusFile, Option<Kno
         let problem = format!("is a directory; name the files in it: {:?}", path.join("**/*"));
         return Err(Error::Format { path: path.to_owned(), problem });
     }
+    if !metadata.is_file() {
+        let problem = "is not a file but a pipe or a device; pipe it into standard input and name \
+                       \"-\" instead"
+            .to_owned();
+        return Err(Error::Format { path: path.to_owned(), problem });
+    }
     let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
     let modified_ns = modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
     let bytes = metadata.len();

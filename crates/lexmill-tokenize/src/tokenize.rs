@@ -412,7 +412,7 @@ impl<'a> Worker<'a> {
         clean(&mut segment.text, &mut report);
         let valid = std::str::from_utf8(&segment.text).map_err(|e| e.valid_up_to());
         if let (Err(offset), InvalidUtf8::Error) = (valid, self.settings.invalid_utf8) {
-            let offset = (segment.number as u64 * self.settings.shard_bytes.0) + offset as u64;
+            let offset = segment.offset + offset as u64;
             return Err(Error::InvalidUtf8 { place: place.to_owned(), offset });
         }
         for (i, range) in segment.documents(self.settings.documents).enumerate() {

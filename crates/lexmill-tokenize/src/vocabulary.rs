@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use lexmill_store::table::vocabulary::{WordsReader, write_vocabulary, write_words};
 use lexmill_store::{Manifest, Progress, Resources, StageKey, StageWriter};
 use lexmill_vocab::{Interner, Vocabulary, WordCount};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::settings::VocabularySettings;
 use crate::tokenize::WORDS;
@@ -58,8 +58,9 @@ pub fn run(
         "corpus_types": types,
         "corpus_tokens": tokens,
     });
-    let metadata = json!({ "settings": settings, "report": report });
-    let file = write_vocabulary(&stage.path(FILE), FILE, &vocabulary, &metadata)?;
+    // The settings stand in the manifest alone: where others give the same words, the same table lets
+    // later stages stay as they are.
+    let file = write_vocabulary(&stage.path(FILE), FILE, &vocabulary, &Value::Null)?;
     Ok(stage.finish(key, vec![file], BTreeMap::new(), report)?)
 }
 

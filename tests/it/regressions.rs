@@ -1,0 +1,106 @@
+//! What once went wrong and must not again.
+
+use std::process::Command;
+
+use crate::lab::{Lab, Outcome, SMALL};
+
+#[test]
+fn a_directory_that_is_no_stage_is_not_replaced() {
+    let lab = Lab::new();
+    lab.write("corpus/a.txt", "a b c\n");
+    lab.write("corpus/notes.md", "mine");
+    lab.run("tokenize corpus/a.txt -o corpus").failed(&["\"corpus\""]);
+    assert!(lab.path("corpus/a.txt").exists() && lab.path("corpus/notes.md").exists());
+    lab.write("p.toml", "[stages.corpus]\nkind = \"tokenize\"\ninput = [\"corpus/*.txt\"]\n");
+    lab.run("run p.toml --dir .").failed(&["corpus"]);
+    assert!(lab.path("corpus/a.txt").exists() && lab.path("corpus/notes.md").exists());
+}
+
+#[test]
+fn directories_of_other_people_beside_a_stage_are_left_alone() {
+    let lab = Lab::new();
+    lab.write("a.txt", "a b c\n");
+    lab.write("t.old/notes.md", "mine");
+    lab.write("t.partial/notes.md", "mine");
+    let _either = lab.run("tokenize a.txt -o t");
+    assert!(lab.path("t.old/notes.md").exists());
+    assert!(lab.path("t.partial/notes.md").exists());
+}
+
+#[test]
+fn a_pipe_is_read_or_refused_but_not_lost() {
+    let lab = Lab::new();
+    lab.write("a.txt", "four\n");
+    let script =
+        format!("{} tokenize <(echo one two three) a.txt -o t", env!("CARGO_BIN_EXE_lexmill"));
+    let mut bash = Command::new("bash");
+    let outcome = Outcome::of(bash.args(["-c", &script]).current_dir(lab.path("")));
+    match lab.path("t").exists() {
+        true => assert_eq!(lab.documents("t").concat(), ["one", "two", "three", "four"]),
+        false => drop(outcome.failed(&["is not a file"])),
+    }
+}
+
+#[test]
+fn ill_formed_utf8_is_found_at_its_byte() {
+    let lab = Lab::new();
+    let text = "some words in a line of text\n".repeat(9000);
+    let mut bytes = text.clone().into_bytes();
+    bytes.extend(b"bad \xE9 here\n");
+    lab.write("a.txt", &bytes);
+    let offset = format!("byte {} of the text", text.len() + 4);
+    lab.run("tokenize a.txt -o t --shard-bytes 64KiB --invalid-utf8 error").failed(&[&offset]);
+}
+
+#[test]
+fn a_mistake_in_a_set_is_shown_as_one() {
+    let lab = Lab::new();
+    lab.write("p.toml", SMALL);
+    for set in ["stages.words.min_cuont=2", "stages.words.min_count=many", "stages.counts.window=0"]
+    {
+        let outcome = lab.run(&format!("validate p.toml --set {set}")).failed(&["--set: "]);
+        assert!(!outcome.stderr.contains("p.toml:"), "{}", outcome.stderr);
+    }
+}
+
+/// Interrupted with little memory (so that it counted all anew), taken up with much (so that it grows
+/// the earlier counts).
+#[test]
+fn growth_taken_up_with_other_memory_counts_once() {
+    let lab = Lab::new();
+    let words = |seed: u64, n: usize| crate::lab::text(seed, n).replace('\n', " ");
+    lab.write("corpus/b.txt", format!("rare rare {}", words(1, 600_000)));
+    lab.write("corpus/c.txt", words(2, 400_000));
+    lab.write("corpus/d.txt", words(3, 450_000));
+    let pipeline = SMALL.replace("\"64KiB\"", "\"1MiB\"\nlowercase = true\ndocuments = \"files\"");
+    lab.write("p.toml", pipeline);
+    lab.run("run p.toml --dir r --to counts").done();
+    lab.write("corpus/a.txt", format!("rare {}", words(4, 20_000)));
+    lab.run("run p.toml --dir fresh --to counts").done();
+    let mut child = lab.start("run p.toml --dir r --to counts --memory 64MiB", "log");
+    let journal = lab.path("r/counts.partial/journal.jsonl");
+    while !std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"run 00000000-")) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    lab.run("run p.toml --dir r --to counts --memory 4GiB").done();
+    assert_eq!(lab.tables("r"), lab.tables("fresh"));
+}
+
+/// The notice survives an interruption.
+#[test]
+fn growth_says_what_it_took_over_after_an_interruption() {
+    let lab = Lab::small();
+    lab.run("run p.toml --dir r --to counts").done();
+    lab.corpus("corpus/b.txt", 9, 4_000);
+    let mut child = lab.start("run p.toml --dir r --to counts", "log");
+    let journal = lab.path("r/counts.partial/journal.jsonl");
+    while !std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"growth\"")) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let outcome = lab.run("run p.toml --dir r --to counts").done();
+    assert!(outcome.stderr.contains("took over the earlier counts"), "{}", outcome.stderr);
+}
