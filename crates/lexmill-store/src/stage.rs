@@ -71,10 +71,8 @@ impl StageWriter {
     pub fn begin(target: &Path, purpose: &str) -> Result<StageWriter> {
         settle(target)?;
         let directory = beside(target, ".partial");
-        if !(is_free(&directory)
-            || directory.join(JOURNAL).exists()
-            || directory.join(LOCK).exists())
-        {
+        let ours = directory.join(JOURNAL).exists() || directory.join(LOCK).exists();
+        if !ours && !is_free(&directory)? {
             return Err(Error::Occupied { path: directory });
         }
         std::fs::create_dir_all(&directory).map_err(Error::io("create", &directory))?;
