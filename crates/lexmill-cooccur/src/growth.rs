@@ -278,11 +278,11 @@ fn chains(shards: &[Shard], which: &[usize]) -> Vec<std::ops::Range<usize>> {
 
 fn holds_changed_word(shards: &[Shard], changes: &Changes<'_>) -> Result<bool> {
     for shard in shards {
-        let mut words = WordsReader::open(&shard.words)?;
-        while let Some((word, _)) = words.next_word()? {
-            if changes.changed.contains(word) {
-                return Ok(true);
-            }
+        let mut found = false;
+        WordsReader::open(&shard.words)?
+            .for_each(|word, _| found |= changes.changed.contains(word))?;
+        if found {
+            return Ok(true);
         }
     }
     Ok(false)

@@ -67,26 +67,38 @@ impl Slots<'_> {
         for batch in paths[range.clone()].chunks(threads.max(1)) {
             let shards = std::thread::scope(|scope| {
                 let workers: Vec<_> =
-                    batch.iter().map(|path| scope.spawn(move || self.read(path))).collect();
+                    batch.iter().map(|path| scope.spawn(move || self.documents(path))).collect();
                 workers
                     .into_iter()
                     .map(|worker| worker.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
-                    .collect::<Result<Vec<Tokens>>>()
+                    .collect::<Result<Vec<Vec<u32>>>>()
             })?;
             for shard in shards {
-                if std::mem::take(&mut first) && shard.parts.first().is_some_and(|&part| part > 0) {
+                // What does not start with a document goes on with one.
+                if let Some(&slot) = shard.first()
+                    && std::mem::take(&mut first)
+                    && slot != END
+                {
                     text.slots.append(&mut self.tail(paths, range.start, window)?);
                     text.lead = text.slots.len();
                 }
-                for (part, tokens) in shard.rows() {
-                    if part == 0 {
-                        text.slots.push(END);
-                    }
-                    self.append(tokens, &mut text.slots);
-                }
+                text.slots.extend_from_slice(&shard);
             }
         }
         Ok(text)
+    }
+
+    /// The slots of a shard, with [`END`] before each document that begins in it.
+    fn documents(&self, path: &Path) -> Result<Vec<u32>> {
+        let shard = self.read(path)?;
+        let mut slots = Vec::with_capacity(shard.ids.len() + shard.parts.len());
+        for (part, tokens) in shard.rows() {
+            if part == 0 {
+                slots.push(END);
+            }
+            self.append(tokens, &mut slots);
+        }
+        Ok(slots)
     }
 
     /// The last `window` tokens of the document that goes on in shard `next`.

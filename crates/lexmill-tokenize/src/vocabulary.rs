@@ -105,16 +105,15 @@ fn merge(
     let mut spills: Vec<PathBuf> = Vec::new();
     let spill_path = |number: usize| directory.join(format!("spill-{number:05}.parquet"));
     for file in files {
-        let mut reader = WordsReader::open(file)?;
         let mut read = 0;
-        while let Some((word, count)) = reader.next_word()? {
+        WordsReader::open(file)?.for_each(|word, count| {
             let id = words.intern(word) as usize;
             match counts.get_mut(id) {
                 Some(sum) => *sum += count,
                 None => counts.push(count),
             }
             read += 1;
-        }
+        })?;
         progress.advance(read);
         if words.memory_bytes() + counts.capacity() * 8 > budget {
             let path = spill_path(spills.len());

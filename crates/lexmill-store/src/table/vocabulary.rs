@@ -82,6 +82,21 @@ impl WordsReader {
         Ok(WordsReader { reader, batch: None, row: 0 })
     }
 
+    /// Gives all words that are left, in order, with their counts.
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub fn for_each(mut self, mut each: impl FnMut(&str, u64)) -> Result<()> {
+        let mut row = self.row;
+        for batch in self.batch.take().map(Ok).into_iter().chain(self.reader) {
+            let batch = batch?;
+            let (words, counts) = (batch.text("word")?, batch.u64("count")?);
+            (row..batch.rows()).for_each(|row| each(words.get(row), counts[row]));
+            row = 0;
+        }
+        Ok(())
+    }
+
     /// The next word and its count.
     ///
     /// # Errors
