@@ -44,6 +44,9 @@ pub const VERSION: u32 = 1;
 /// The fewest tokens of a run: below a budget for this, a few MiB, nothing is gained.
 const LEAST_RUN_TOKENS: u64 = if cfg!(test) { 8 } else { 1 << 20 };
 
+/// The most tokens of a run: with a mark for each document, their positions fit 32 bits.
+const MOST_RUN_TOKENS: u64 = 1 << 31;
+
 /// A token shard of the corpus.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Shard {
@@ -52,6 +55,7 @@ pub(crate) struct Shard {
     pub(crate) hash: String,
     pub(crate) words: PathBuf,
     pub(crate) tokens: u64,
+    pub(crate) documents: u64,
     /// Whether its last document goes on in the next shard.
     pub(crate) continued: bool,
 }
@@ -112,7 +116,11 @@ pub fn run(
         Some(runs) => counting.merge_into_grid(runs)?,
         None => counting.whole()?,
     };
-    counting.complete(key, rows, counted)
+    let made_from = json!({
+        "tokens": Manifest::expect(tokens, &[tokenize::KIND])?.key,
+        "vocabulary": Manifest::expect(vocabulary, &[vocabulary::KIND])?.key.settings,
+    });
+    counting.complete(key, rows, counted, made_from)
 }
 
 /// The token shards of a finished tokenize stage, in order.
@@ -135,6 +143,7 @@ fn shards(directory: &Path) -> Result<Vec<Shard>> {
                 hash: shard.blake3.clone(),
                 words: directory.join(&words.path),
                 tokens: number("tokens")?,
+                documents: number("documents")?,
                 continued: number("documents_continued")? > 0,
             })
         })
@@ -165,7 +174,7 @@ impl Counting<'_> {
     pub(crate) fn run_tokens(&self) -> u64 {
         let threads = self.threads as u64 * (self.accumulator_bytes() + OPEN_RUN_BYTES);
         let room = self.data_bytes.saturating_sub(threads.min(self.data_bytes / 2));
-        (room / Positions::BYTES_PER_TOKEN).clamp(LEAST_RUN_TOKENS, u64::from(u32::MAX) - 1)
+        (room / Positions::BYTES_PER_TOKEN).clamp(LEAST_RUN_TOKENS, MOST_RUN_TOKENS)
     }
 
     /// Counts the whole corpus.
@@ -184,18 +193,23 @@ impl Counting<'_> {
     fn straight_to_grid(&self, tokens: u64) -> Result<Vec<UnitRecord>> {
         let threads = self.threads_for(self.grid_bytes(), tokens * Positions::BYTES_PER_TOKEN);
         let paths: Vec<PathBuf> = self.shards.iter().map(|shard| shard.path.clone()).collect();
-        let text = self.slots().load(
-            &paths,
-            0..paths.len(),
-            tokens,
-            self.weights.window(),
-            self.threads,
-        )?;
+        let (room, window) = (self.room(0..paths.len()), self.weights.window());
+        let text = self.slots().load(&paths, 0..paths.len(), room, window, self.threads)?;
         let positions = self.positions(&text);
         self.progress.begin("rows", self.layout.words() as u64);
         self.grid(threads, |block, sums, writer| {
             positions.rows(block, sums, |slot, sums| writer.row(slot, sums))
         })
+    }
+
+    /// Threads that have room to write a run beside `fixed` bytes.
+    pub(crate) fn threads_for_run(&self, fixed: u64) -> usize {
+        self.threads_for(self.accumulator_bytes() + OPEN_RUN_BYTES, fixed)
+    }
+
+    /// Tokens of shards, with a mark for each document.
+    fn room(&self, shards: std::ops::Range<usize>) -> usize {
+        self.shards[shards].iter().map(|shard| (shard.tokens + shard.documents) as usize).sum()
     }
 
     fn positions<'a>(&'a self, text: &'a Text) -> Positions<'a> {
@@ -233,8 +247,8 @@ impl Counting<'_> {
                 tokens += self.shards[end].tokens;
                 end += 1;
             }
-            let window = self.weights.window();
-            let text = self.slots().load(&paths, start..end, tokens, window, self.threads)?;
+            let (window, room) = (self.weights.window(), self.room(start..end));
+            let text = self.slots().load(&paths, start..end, room, window, self.threads)?;
             let name = format!("{begins}{end:08}");
             self.write_run(&name, &text, false)?;
             names.push(name);
@@ -252,7 +266,8 @@ impl Counting<'_> {
     /// Writes the rows of `text` out as a run, or what takes them away again.
     pub(crate) fn write_run(&self, name: &str, text: &Text, negative: bool) -> Result<()> {
         let positions = self.positions(text);
-        self.write_blocks(self.threads, name, |block, sums, writer| {
+        let threads = self.threads_for_run(text.slots.len() as u64 * Positions::BYTES_PER_TOKEN);
+        self.write_blocks(threads, name, |block, sums, writer| {
             positions.rows(block, sums, |slot, sums| {
                 if negative {
                     sums.negate();
@@ -394,6 +409,7 @@ impl Counting<'_> {
         key: StageKey,
         rows: Vec<UnitRecord>,
         counted: BTreeMap<String, u64>,
+        made_from: Value,
     ) -> Result<Manifest> {
         let cells: u64 = rows.iter().filter_map(|row| row.report["cells"].as_u64()).sum();
         if cells == 0 {
@@ -410,6 +426,8 @@ impl Counting<'_> {
             "blocks": self.layout.blocks(),
             "units_per_count": units_per_count,
             "total_count": units as f64 / units_per_count as f64,
+            // For the tables made of this, so that they can be traced: which text, how cut, which words.
+            "made_from": made_from,
         });
         if !counted.is_empty() {
             let said = counted.iter().map(|(what, n)| format!("{n} {what}")).collect::<Vec<_>>();

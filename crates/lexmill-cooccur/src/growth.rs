@@ -72,7 +72,11 @@ impl Growth {
                 new.push(i);
             }
         }
-        if old.is_empty() || new.is_empty() || left.peek().is_some() {
+        // A document that goes on from a counted shard in a new one, or the other way round, is not
+        // the document that was counted.
+        let is_old = |i: usize| old.binary_search(&i).is_ok();
+        let torn = (1..shards.len()).any(|i| shards[i - 1].continued && is_old(i - 1) != is_old(i));
+        if old.is_empty() || new.is_empty() || left.peek().is_some() || torn {
             return Ok(None);
         }
         let tokens = |which: &[usize]| which.iter().map(|&i| shards[i].tokens).sum::<u64>();
@@ -356,7 +360,8 @@ fn write_moved(
     rows.sort_unstable_by_key(|(slot, _)| *slot);
     let name = format!("moved {number:05}");
     let stride = counting.layout.stride();
-    counting.write_blocks(counting.threads, &name, |block, _, writer| {
+    let threads = counting.threads_for_run(contexts.len() as u64 * 12);
+    counting.write_blocks(threads, &name, |block, _, writer| {
         let first = rows.partition_point(|(slot, _)| *slot < block * stride);
         let last = rows.partition_point(|(slot, _)| *slot < (block + 1) * stride);
         for (slot, range) in &rows[first..last] {

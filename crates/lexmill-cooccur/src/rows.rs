@@ -80,8 +80,8 @@ pub(crate) struct Positions<'a> {
 }
 
 impl<'a> Positions<'a> {
-    /// Bytes of memory for a token: its slot, its position, and its share of a sorted block.
-    pub(crate) const BYTES_PER_TOKEN: u64 = 10;
+    /// Bytes of memory for a token: its slot, its position, and its place in a sorted block.
+    pub(crate) const BYTES_PER_TOKEN: u64 = 12;
 
     /// Lists the positions of `text`, which must have fewer than 2³² tokens.
     pub(crate) fn new(

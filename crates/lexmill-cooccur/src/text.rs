@@ -50,19 +50,18 @@ impl Slots<'_> {
         }
     }
 
-    /// Reads the shards `range` of `paths`, of `tokens` tokens in all, `threads` at a time. If the first begins within a
+    /// Reads the shards `range` of `paths`, `threads` at a time, into `room` tokens and marks. If the first begins within a
     /// document, its last `window` tokens before that are put in front.
     pub(crate) fn load(
         &self,
         paths: &[PathBuf],
         range: std::ops::Range<usize>,
-        tokens: u64,
+        room: usize,
         window: usize,
         threads: usize,
     ) -> Result<Text> {
         // Room for all at once: growing would need twice the memory for a moment.
-        let room = tokens as usize + tokens as usize / 64 + window;
-        let mut text = Text { slots: Vec::with_capacity(room), lead: 0 };
+        let mut text = Text { slots: Vec::with_capacity(room + window), lead: 0 };
         let mut first = true;
         for batch in paths[range.clone()].chunks(threads.max(1)) {
             let shards = std::thread::scope(|scope| {

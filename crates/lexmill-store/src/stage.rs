@@ -229,8 +229,7 @@ pub fn settle(target: &Path) -> Result<()> {
         return Err(Error::Occupied { path: target.to_owned() });
     }
     let (partial, old) = (beside(target, ".partial"), beside(target, ".old"));
-    if is_stage(&partial) {
-        let manifest = Manifest::read(&partial)?.expect("it exists");
+    if let Some(manifest) = Manifest::read(&partial)? {
         remove_unlisted(&partial, &manifest)?;
         if target.exists() {
             remove_stage(&old)?;
@@ -238,6 +237,8 @@ pub fn settle(target: &Path) -> Result<()> {
         }
         std::fs::rename(&partial, target).map_err(Error::io("rename", &partial))?;
         sync_directory(parent(target))?;
+        // Held until here, so that nobody takes the directory for their own meanwhile.
+        let _gone = std::fs::remove_file(target.join(LOCK));
     } else if !target.exists() && is_stage(&old) {
         std::fs::rename(&old, target).map_err(Error::io("rename", &old))?;
     }
@@ -273,7 +274,9 @@ fn remove_stage(directory: &Path) -> Result<()> {
 fn remove_unlisted(directory: &Path, manifest: &Manifest) -> Result<()> {
     let listed: HashSet<PathBuf> =
         manifest.files.iter().map(|file| directory.join(&file.path)).collect();
-    walk(directory, &mut |path| listed.contains(path) || path == directory.join(MANIFEST))
+    walk(directory, &mut |path| {
+        listed.contains(path) || path == directory.join(MANIFEST) || path == directory.join(LOCK)
+    })
 }
 
 /// Removes unfinished files, and files of units that are not in the journal.

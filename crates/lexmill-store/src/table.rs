@@ -12,7 +12,7 @@ pub mod vocabulary;
 mod writer;
 
 pub use reader::{Batch, TableReader, Text};
-pub use writer::{Column, ColumnType, TableWriter, write_table};
+pub use writer::{Column, ColumnType, TableWriter, VECTOR_GROUP_BYTES, write_table};
 
 /// The key of Lexmill's metadata in a Parquet file.
 pub const METADATA_KEY: &str = "lexmill";

@@ -23,8 +23,26 @@ pub struct CorpusFile {
     pub path: PathBuf,
     /// Its length as it lies on the disk.
     pub bytes: u64,
+    /// When it was last written to: nanoseconds since 1970.
+    pub modified_ns: u64,
     /// BLAKE3 of its content, hexadecimal.
     pub blake3: String,
+}
+
+impl CorpusFile {
+    /// Whether it is no longer the file that was hashed, by its length and time.
+    pub(crate) fn changed(&self) -> bool {
+        if self.path == Path::new("-") {
+            return false;
+        }
+        let found = std::fs::metadata(&self.path);
+        !found.is_ok_and(|now| now.len() == self.bytes && modified_ns(&now) == self.modified_ns)
+    }
+}
+
+fn modified_ns(metadata: &std::fs::Metadata) -> u64 {
+    let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
+    modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64
 }
 
 /// The files of a corpus, in order.
@@ -158,7 +176,8 @@ impl Corpus {
 fn look_at(path: &Path, known: Option<&Known>) -> Result<(CorpusFile, Option<Known>)> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     if path == Path::new("-") {
-        let file = CorpusFile { path: path.to_owned(), bytes: 0, blake3: "-".to_owned() };
+        let (path, blake3) = (path.to_owned(), "-".to_owned());
+        let file = CorpusFile { path, bytes: 0, modified_ns: 0, blake3 };
         return Ok((file, None));
     }
     let metadata = std::fs::metadata(path).map_err(read)?;
@@ -173,7 +192,7 @@ fn look_at(path: &Path, known: Option<&Known>) -> Result<(CorpusFile, Option<Kno
         return Err(Error::Format { path: path.to_owned(), problem });
     }
     let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
-    let modified_ns = modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
+    let modified_ns = modified_ns(&metadata);
     let bytes = metadata.len();
     let hash = match known {
         Some(known) if known.bytes == bytes && known.modified_ns == modified_ns => {
@@ -183,7 +202,7 @@ fn look_at(path: &Path, known: Option<&Known>) -> Result<(CorpusFile, Option<Kno
     };
     let old_enough = SystemTime::now().duration_since(modified).is_ok_and(|age| age > FRESH);
     let remember = old_enough.then(|| Known { bytes, modified_ns, blake3: hash.clone() });
-    Ok((CorpusFile { path: path.to_owned(), bytes, blake3: hash }, remember))
+    Ok((CorpusFile { path: path.to_owned(), bytes, modified_ns, blake3: hash }, remember))
 }
 
 /// The files that patterns name: by pattern, then by path, each once.
@@ -262,6 +281,7 @@ mod tests {
             .map(|&(name, bytes)| CorpusFile {
                 path: PathBuf::from(name.to_string()),
                 bytes,
+                modified_ns: 0,
                 blake3: blake3::hash(&name.to_le_bytes()).to_hex().to_string(),
             })
             .collect();

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use lexmill_store::table::tokens::{Tokens, write_token_shard};
 use lexmill_store::table::vocabulary::write_words;
@@ -93,8 +94,11 @@ pub fn run(
     let mut key = key(settings, corpus);
     let live = corpus.has_standard_input();
     let purpose = match live {
-        // What comes by standard input can't be compared with what came before.
-        true => format!("{}-{}", purpose(&key), std::process::id()),
+        // What comes by standard input can't be compared with what came before: never go on with it.
+        true => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            format!("{}-{}-{}", purpose(&key), std::process::id(), now.as_nanos())
+        }
         false => purpose(&key),
     };
     let stage = StageWriter::begin(output, &purpose)?;
@@ -295,6 +299,12 @@ impl Job<'_> {
                     return Ok(());
                 }
             }
+            if file.changed() {
+                return Err(Error::Format {
+                    path: file.path.clone(),
+                    problem: "has changed while it was read; run again".to_owned(),
+                });
+            }
             report.bytes += counted.bytes;
             report.empty_files += u64::from(counted.bytes == 0);
             cutter.end_file();
@@ -353,7 +363,7 @@ impl Job<'_> {
         let mut report = TokenizeReport::default();
         for sentence in &self.settings.sentences {
             worker.tokens.ids.extend(sentence.iter().map(|word| worker.words.intern(word)));
-            worker.end_document(0, &mut report);
+            worker.end_document(0, false, &mut report);
         }
         worker.write(self, SENTENCES, 0, &report)?;
         let report = json!({ "segments": 1, "report": TokenizeReport::default() });
@@ -417,6 +427,7 @@ impl<'a> Worker<'a> {
         }
         for (i, range) in segment.documents(self.settings.documents).enumerate() {
             let part = if i == 0 { segment.first_part } else { 0 };
+            let range_end = range.end;
             report.longest_document_bytes = report.longest_document_bytes.max(range.len() as u64);
             match valid {
                 // Documents end at line ends or file ends: between characters of valid text.
@@ -426,7 +437,8 @@ impl<'a> Worker<'a> {
                 },
                 Err(_) => self.repaired(&segment.text[range], &mut report),
             }
-            self.end_document(part, &mut report);
+            let goes_on = segment.continued && range_end == segment.text.len();
+            self.end_document(part, goes_on, &mut report);
         }
         drop(segment.text);
         self.write(job, group, segment.number, &report)?;
@@ -458,10 +470,12 @@ impl<'a> Worker<'a> {
         self.document(&text, report);
     }
 
-    fn end_document(&mut self, part: u32, report: &mut TokenizeReport) {
+    /// Ends a document, or a part of one that goes on in the next shard.
+    fn end_document(&mut self, part: u32, goes_on: bool, report: &mut TokenizeReport) {
         let start = self.tokens.ends.last().copied().unwrap_or(0);
         let tokens = self.tokens.ids.len() - start;
-        if tokens > 0 {
+        // Where a document begins is kept even if its first tokens are in the next shard.
+        if tokens > 0 || (part == 0 && goes_on) {
             self.tokens.ends.push(self.tokens.ids.len());
             self.tokens.parts.push(part);
             report.tokens += tokens as u64;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BinaryHeap};
 use std::path::{Path, PathBuf};
 
-use lexmill_store::table::vocabulary::{WordsReader, write_vocabulary, write_words};
+use lexmill_store::table::vocabulary::{WordsReader, WordsWriter, write_vocabulary, write_words};
 use lexmill_store::{Manifest, Progress, Resources, StageKey, StageWriter};
 use lexmill_vocab::{Interner, Vocabulary, WordCount};
 use serde_json::{Value, json};
@@ -136,12 +136,15 @@ fn merge(
         let batch: Vec<PathBuf> = spills.drain(..FAN_IN).collect();
         let path = spill_path(made);
         made += 1;
-        let mut merged: Vec<(String, u64)> = Vec::new();
-        merge_sorted(&batch, |word, count| merged.push((word.to_owned(), count)))?;
-        write_words(&path, "", merged.iter().map(|(word, count)| (word.as_str(), *count)))?;
+        let mut merged = WordsWriter::create(&path)?;
+        merge_sorted(&batch, |word, count| Ok(merged.push(word, count)?))?;
+        merged.finish("")?;
         spills.push(path);
     }
-    merge_sorted(&spills, |word, count| summary.take(word, count))
+    merge_sorted(&spills, |word, count| {
+        summary.take(word, count);
+        Ok(())
+    })
 }
 
 fn write_sorted(path: &Path, words: &Interner, counts: &[u64]) -> Result<()> {
@@ -152,7 +155,7 @@ fn write_sorted(path: &Path, words: &Interner, counts: &[u64]) -> Result<()> {
 }
 
 /// Merges sorted files of words; `sink` gets each word once, in order.
-fn merge_sorted(files: &[PathBuf], mut sink: impl FnMut(&str, u64)) -> Result<()> {
+fn merge_sorted(files: &[PathBuf], mut sink: impl FnMut(&str, u64) -> Result<()>) -> Result<()> {
     use std::cmp::Reverse;
     let mut readers =
         files.iter().map(|file| WordsReader::open(file)).collect::<Result<Vec<_>, _>>()?;
@@ -169,7 +172,7 @@ fn merge_sorted(files: &[PathBuf], mut sink: impl FnMut(&str, u64)) -> Result<()
             sum += count;
             advance.push(i);
         }
-        sink(&word, sum);
+        sink(&word, sum)?;
         for i in advance {
             if let Some((word, count)) = readers[i].next_word()? {
                 heap.push(Reverse((word.to_owned(), i, count)));

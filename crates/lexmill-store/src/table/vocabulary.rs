@@ -13,7 +13,7 @@ use std::path::Path;
 use lexmill_vocab::Vocabulary;
 use serde_json::Value;
 
-use super::{Column, TableReader, write_table};
+use super::{Column, ColumnType, TableReader, TableWriter, write_table};
 use crate::{Error, FileEntry, Result};
 
 const BATCH_ROWS: usize = 1 << 13;
@@ -58,11 +58,56 @@ pub fn read_vocabulary(path: &Path) -> Result<Vocabulary> {
 pub fn write_words<'a>(
     path: &Path,
     name: &str,
-    words: impl Iterator<Item = (&'a str, u64)>,
+    mut words: impl Iterator<Item = (&'a str, u64)>,
 ) -> Result<FileEntry> {
-    let (words, counts): (Vec<&str>, Vec<u64>) = words.unzip();
-    let columns = vec![("word", Column::text(words)), ("count", Column::u64(counts))];
-    write_table(path, name, columns, &Value::Null)
+    let mut writer = WordsWriter::create(path)?;
+    words.try_for_each(|(word, count)| writer.push(word, count))?;
+    writer.finish(name)
+}
+
+/// A table of words being written, a few thousand in memory at a time.
+pub struct WordsWriter {
+    table: TableWriter,
+    words: Vec<String>,
+    counts: Vec<u64>,
+}
+
+impl WordsWriter {
+    /// Starts the table `path`.
+    ///
+    /// # Errors
+    /// If the file can't be made.
+    pub fn create(path: &Path) -> Result<WordsWriter> {
+        let columns = [("word", ColumnType::Text), ("count", ColumnType::U64)];
+        let table = TableWriter::create(path, &columns, &Value::Null)?;
+        Ok(WordsWriter { table, words: Vec::new(), counts: Vec::new() })
+    }
+
+    /// Appends a word, which comes after those before it.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn push(&mut self, word: &str, count: u64) -> Result<()> {
+        self.words.push(word.to_owned());
+        self.counts.push(count);
+        if self.words.len() == BATCH_ROWS { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let words = Column::text(self.words.iter().map(String::as_str));
+        self.table.write(vec![words, Column::u64(std::mem::take(&mut self.counts))])?;
+        self.words.clear();
+        Ok(())
+    }
+
+    /// Completes the table; `name` is how a manifest will call it.
+    ///
+    /// # Errors
+    /// If the file can't be written; it is then not there.
+    pub fn finish(mut self, name: &str) -> Result<FileEntry> {
+        self.flush()?;
+        self.table.finish(name)
+    }
 }
 
 /// Words with their counts, one by one, from a file of them.

@@ -124,8 +124,8 @@ pub struct TableWriter {
     rows: u64,
 }
 
-/// Rows of vectors in a row group: 20 to 100 MB for usual dimensions.
-const VECTOR_ROWS: usize = 1 << 15;
+/// Bytes of vectors in a row group, which is in memory while it is written.
+pub const VECTOR_GROUP_BYTES: u64 = 16 << 20;
 
 impl TableWriter {
     /// Starts the table `path` with these columns.
@@ -138,14 +138,19 @@ impl TableWriter {
         metadata: &Value,
     ) -> Result<TableWriter> {
         let mut builder = properties();
+        let floats =
+            |column: ColumnType| if let ColumnType::Vector(dim) = column { dim } else { 0 };
+        let row_bytes = 4 * columns.iter().map(|&(_, column)| floats(column)).sum::<usize>();
+        if let Some(rows) = (VECTOR_GROUP_BYTES as usize).checked_div(row_bytes) {
+            builder = builder.set_max_row_group_row_count(Some(rows.clamp(1 << 8, 1 << 15)));
+        }
         for &(name, column) in columns {
             if let ColumnType::Vector(_) = column {
                 // Floats have no repeats for a dictionary; their bytes split by significance compress.
                 let leaf = ColumnPath::new(vec![name.into(), "list".into(), "element".into()]);
                 builder = builder
                     .set_column_dictionary_enabled(leaf.clone(), false)
-                    .set_column_encoding(leaf, Encoding::BYTE_STREAM_SPLIT)
-                    .set_max_row_group_row_count(Some(VECTOR_ROWS));
+                    .set_column_encoding(leaf, Encoding::BYTE_STREAM_SPLIT);
             }
         }
         let fields: Vec<Field> = columns

@@ -9,7 +9,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use lexmill_cooccur::Grid;
 use lexmill_embeddings::model::PARAMETERS;
-use lexmill_store::table::{Column, TableReader, write_table};
+use lexmill_store::table::{Column, TableReader, VECTOR_GROUP_BYTES, write_table};
 use lexmill_store::{
     ByteSize, Event, Manifest, Progress, Resources, StageKey, StageWriter, UnitRecord,
 };
@@ -107,7 +107,8 @@ pub fn run(
             seconds: begun.elapsed().as_secs_f64(),
         });
         let by_epoch = resources.checkpoint_epochs.is_some_and(|n| state.epochs % n.max(1) == 0);
-        if by_epoch && state.epochs < settings.epochs {
+        let by_time = training.last_checkpoint.elapsed() >= resources.checkpoint_every;
+        if (by_epoch || by_time) && state.epochs < settings.epochs {
             training.checkpoint(&state)?;
         }
     }
@@ -143,8 +144,10 @@ fn check_memory(
     // A worker's share: two chunks wait, one is decoded, one is trained.
     let shards = u64::from(grid.layout().blocks()).pow(2);
     let chunk = CHUNK_BYTES.min(grid.cells().div_ceil(shards) * 32);
+    // The words, a row group of the table while it is written, and the program itself.
+    let beside = grid.layout().words() as u64 * 40 + 3 * VECTOR_GROUP_BYTES + (32 << 20);
     let needed =
-        Parameters::bytes(grid.layout(), row) + resources.threads as u64 * 4 * chunk + (32 << 20);
+        Parameters::bytes(grid.layout(), row) + resources.threads as u64 * 4 * chunk + beside;
     if needed > resources.memory_bytes {
         return Err(Error::Memory {
             words: grid.layout().words(),
@@ -212,6 +215,7 @@ impl Training<'_> {
             "model": KIND,
             "settings": self.settings,
             "counts": self.grid.manifest().key.settings,
+            "made_from": self.grid.manifest().report["made_from"],
         })
     }
 
