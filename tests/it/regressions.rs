@@ -104,3 +104,30 @@ fn growth_says_what_it_took_over_after_an_interruption() {
     let outcome = lab.run("run p.toml --dir r --to counts").done();
     assert!(outcome.stderr.contains("took over the earlier counts"), "{}", outcome.stderr);
 }
+
+/// A long document whose first part holds no word still begins where it begins.
+#[test]
+fn a_document_that_begins_with_nothing_is_not_the_one_before() {
+    let lab = Lab::new();
+    let nothing = "- ".repeat(100_000);
+    lab.write("a.txt", format!("hello world\n{nothing}foo bar\n"));
+    lab.run("tokenize a.txt -o t --shard-bytes 64KiB").done();
+    let documents: Vec<Vec<String>> =
+        lab.documents("t").into_iter().filter(|document| !document.is_empty()).collect();
+    assert_eq!(documents, [["hello", "world"], ["foo", "bar"]]);
+    lab.run("vocabulary --tokens t -o w --min-count 1").done();
+    lab.run("count --tokens t --vocabulary w -o c").done();
+    assert_eq!(lab.report("c", "cells"), 4, "only hello-world and foo-bar stand together");
+}
+
+/// A test set that is missing is found before the first stage runs, and `plan` still shows the rest.
+#[test]
+fn a_missing_test_set_is_found_before_any_work() {
+    let lab = Lab::small();
+    let set =
+        "--set stages.scores={kind=\"evaluate\",embeddings=\"vectors\",similarity=[\"no.txt\"]}";
+    lab.run(&format!("run p.toml --dir r {set}")).failed(&["no.txt"]);
+    assert!(!lab.path("r/tokens").exists());
+    let plan = lab.run(&format!("plan p.toml --dir r {set}")).done();
+    assert!(plan.stdout.contains("blocked") && plan.stdout.contains("tokens"), "{}", plan.stdout);
+}

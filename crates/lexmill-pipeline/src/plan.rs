@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::definition::{Definition, Stage, nearest};
 use crate::error::{Error, Result};
 use crate::estimate::{Estimate, Sizes, estimate};
+use crate::kinds::Outside;
 
 /// How a stage stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,11 @@ pub enum Condition {
     Stale {
         /// What differs.
         reasons: Vec<String>,
+    },
+    /// What it reads from outside of the run can't be read; nothing will run before that is mended.
+    Blocked {
+        /// What is wrong.
+        problem: String,
     },
     /// It depends on stages that will run first; if they give the same as before, it stays fresh.
     After {
@@ -61,16 +67,17 @@ impl Plan {
     /// nothing but remembered hashes of corpus files.
     ///
     /// # Errors
-    /// If the corpus or a manifest can't be read.
+    /// If a manifest can't be read.
     pub fn make(definition: &Definition, directory: &Path, threads: usize) -> Result<Plan> {
         let mut stages: Vec<PlannedStage> = Vec::new();
         let mut sizes = Sizes::default();
         for stage in &definition.stages {
             let cache = directory.is_dir().then(|| directory.join(crate::run::HASHES));
-            let outside = stage
-                .settings
-                .look_outside(cache.as_deref(), threads)
-                .map_err(|source| Error::Stage { stage: stage.id.clone(), source })?;
+            let looked = stage.settings.look_outside(cache.as_deref(), threads);
+            let (outside, problem) = match looked {
+                Ok(outside) => (outside, None),
+                Err(error) => (Outside::default(), Some(error.to_string())),
+            };
             let output = directory.join(&stage.id);
             let manifest = Manifest::read(&output)?;
             let waits: Vec<String> = stage
@@ -83,7 +90,9 @@ impl Plan {
                 .cloned()
                 .collect();
             let begun = directory.join(format!("{}.partial", stage.id)).is_dir();
-            let condition = if !waits.is_empty() {
+            let condition = if let Some(problem) = problem {
+                Condition::Blocked { problem }
+            } else if !waits.is_empty() {
                 Condition::After { stages: waits, present: manifest.is_some() }
             } else {
                 let fingerprint = |input: &str| {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::definition::{Definition, Stage};
 use crate::error::{Error, Result};
-use crate::kinds::{Kind, Settings};
+use crate::kinds::{Kind, Outside, Settings};
 use crate::plan::{Condition, condition, inputs};
 
 pub(crate) const HASHES: &str = ".corpus-hashes.json";
@@ -49,8 +49,8 @@ pub struct Status {
     pub done: u64,
     /// Of how many; 0 if nobody knows.
     pub total: u64,
-    /// Seconds since the stage began.
-    pub seconds: f64,
+    /// How many are done in a second, by this process.
+    pub rate: f64,
     /// When this was written: seconds since 1970.
     pub written: u64,
     /// Whether the process still holds the directory.
@@ -89,9 +89,18 @@ pub fn run(
     for stage in &definition.stages {
         settle(&directory.join(&stage.id))?;
     }
+    let stages: Vec<&Stage> =
+        definition.stages.iter().filter(|stage| selected.contains(&stage.id)).collect();
+    // Before any work: a test set that is missing must not be found out after a night's training.
+    let hashes = directory.join(HASHES);
+    let look = |stage: &&Stage| {
+        let outside = stage.settings.look_outside(Some(&hashes), resources.threads);
+        outside.map_err(|source| Error::Stage { stage: stage.id.clone(), source })
+    };
+    let outside = stages.iter().map(look).collect::<Result<Vec<Outside>>>()?;
     let mut ran = 0;
-    for stage in definition.stages.iter().filter(|stage| selected.contains(&stage.id)) {
-        ran += usize::from(one(definition, stage, directory, resources, observer)?);
+    for (stage, outside) in stages.into_iter().zip(&outside) {
+        ran += usize::from(one(definition, stage, outside, directory, resources, observer)?);
     }
     Ok(ran)
 }
@@ -100,6 +109,7 @@ pub fn run(
 fn one(
     definition: &Definition,
     stage: &Stage,
+    outside: &Outside,
     directory: &Path,
     resources: &Resources,
     observer: &dyn Observer,
@@ -113,12 +123,10 @@ fn one(
             .map_err(|_| Error::InputNotDone { stage: stage.id.clone(), input: input.clone() })?;
         manifests.push((input.as_str(), manifest));
     }
-    let hashes = directory.join(HASHES);
-    let outside = stage.settings.look_outside(Some(&hashes), resources.threads).map_err(failed)?;
     let fingerprint = |input: &str| {
         manifests.iter().find(|(id, _)| *id == input).map(|(_, manifest)| &manifest.fingerprint)
     };
-    let key = stage.settings.key(&outside, inputs(stage, fingerprint));
+    let key = stage.settings.key(outside, inputs(stage, fingerprint));
     let output = directory.join(&stage.id);
     let begun = directory.join(format!("{}.partial", stage.id)).is_dir();
     let live = outside.corpus.has_standard_input();
@@ -131,7 +139,7 @@ fn one(
     let paths: Vec<PathBuf> = stage.inputs.iter().map(|input| directory.join(input)).collect();
     let begun = Instant::now();
     let manifest = watched(&stage.id, Some(directory), observer, |progress| {
-        stage.settings.run(&outside, &paths, &output, key, resources, progress)
+        stage.settings.run(outside, &paths, &output, key, resources, progress)
     })
     .map_err(failed)?;
     observer.ends(&stage.id, stage.kind, &manifest, begun.elapsed());
@@ -202,11 +210,18 @@ fn watched<T>(
     std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             let mut written: Option<Instant> = None;
+            // What is being counted, since when, and how many an earlier process had done.
+            let mut phase = (progress.read(), begun);
             while !over.load(Ordering::Acquire) {
                 observer.works(stage, &progress);
                 let due = written.is_none_or(|last| last.elapsed() >= STATUS_EVERY);
+                let (done, total, unit) = progress.read();
+                if (total, unit) != (phase.0.1, phase.0.2) || done < phase.0.0 {
+                    phase = ((done, total, unit), Instant::now());
+                }
                 if let Some(directory) = directory.filter(|_| due) {
-                    write_status(directory, stage, &progress, begun.elapsed());
+                    let rate = (done - phase.0.0) as f64 / phase.1.elapsed().as_secs_f64().max(0.1);
+                    write_status(directory, stage, (done, total, unit), rate);
                     written = Some(Instant::now());
                 }
                 std::thread::park_timeout(TICK);
@@ -221,8 +236,12 @@ fn watched<T>(
 }
 
 /// Best effort: a status that can't be written must not stop the work.
-fn write_status(directory: &Path, stage: &str, progress: &Progress, elapsed: Duration) {
-    let (done, total, unit) = progress.read();
+fn write_status(
+    directory: &Path,
+    stage: &str,
+    (done, total, unit): (u64, u64, &'static str),
+    rate: f64,
+) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let status = Status {
         process: std::process::id(),
@@ -230,7 +249,7 @@ fn write_status(directory: &Path, stage: &str, progress: &Progress, elapsed: Dur
         unit: unit.to_owned(),
         done,
         total,
-        seconds: elapsed.as_secs_f64(),
+        rate,
         written: now.as_secs(),
         running: true,
     };

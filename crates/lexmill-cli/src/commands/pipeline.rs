@@ -94,6 +94,7 @@ pub(crate) fn plan(settings: &RunSettings, args: &PipelineArgs, json: bool) -> R
         Condition::Missing { begun: false } => ("missing", String::new()),
         Condition::Missing { begun: true } => ("missing", "begun: goes on where it stopped".into()),
         Condition::Stale { reasons } => ("stale", reasons.join("; ")),
+        Condition::Blocked { problem } => ("blocked", problem.clone()),
         Condition::After { stages, present: true } => {
             ("stale?", format!("fresh if {} gives the same as before", stages.join(" and ")))
         }
@@ -188,9 +189,10 @@ pub(crate) fn status(args: &PipelineArgs, json: bool) -> Result<()> {
                     thousands(status.total),
                     status.unit
                 );
-                if share > 0.0 && share < 1.0 {
-                    let left = status.seconds / share * (1.0 - share);
-                    text += &format!(", about {} left", duration(left));
+                if status.rate > 0.0 && status.done < status.total {
+                    let left = (status.total - status.done) as f64 / status.rate;
+                    let rate = thousands(status.rate as u64);
+                    text += &format!(", {rate} {}/s, about {} left", status.unit, duration(left));
                 }
             }
             text + "\n"

@@ -218,6 +218,17 @@ mod tests {
     }
 
     #[test]
+    fn a_shard_without_rows_is_one_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s.parquet");
+        let (words, tokens) = shard(&[]);
+        write_token_shard(&path, "s", &words, &tokens, &Value::Null).unwrap();
+        let mut again = Tokens::default();
+        read_token_shard(&path, |_| 0, &mut again).unwrap();
+        assert_eq!(again, tokens);
+    }
+
+    #[test]
     fn another_table_is_refused_by_its_column() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s.parquet");

@@ -145,9 +145,10 @@ fn check_memory(
     let shards = u64::from(grid.layout().blocks()).pow(2);
     let chunk = CHUNK_BYTES.min(grid.cells().div_ceil(shards) * 32);
     // The words, a row group of the table while it is written, and the program itself.
-    let beside = grid.layout().words() as u64 * 40 + 3 * VECTOR_GROUP_BYTES + (32 << 20);
-    let needed =
-        Parameters::bytes(grid.layout(), row) + resources.threads as u64 * 4 * chunk + beside;
+    let parameters = Parameters::bytes(grid.layout(), row);
+    let group = (3 * VECTOR_GROUP_BYTES).min(2 * parameters);
+    let beside = grid.layout().words() as u64 * 40 + group + (32 << 20);
+    let needed = parameters + resources.threads as u64 * 4 * chunk + beside;
     if needed > resources.memory_bytes {
         return Err(Error::Memory {
             words: grid.layout().words(),
