@@ -362,7 +362,7 @@ impl Counting<'_> {
                         "units": writer.total_units.to_string(),
                     });
                     let record = UnitRecord { unit, files: writer.finish()?, report };
-                    self.stage.record(&record)?;
+                    self.stage.record_soon(&record)?;
                     record
                 }
             };

@@ -140,12 +140,23 @@ impl StageWriter {
         self.units.values()
     }
 
-    /// Notes that a unit is done; its files must be committed.
+    /// Notes that a unit is done, its files being committed, and brings their names to the disk:
+    /// after this, what the unit was made from may be removed.
     ///
     /// # Errors
     /// If the journal can't be written.
     pub fn record(&self, record: &UnitRecord) -> Result<()> {
         self.sync_names(&record.files)?;
+        self.record_soon(record)
+    }
+
+    /// Notes that a unit is done, but leaves it to [`finish`](StageWriter::finish) to bring its files'
+    /// names to the disk. A unit whose files a power cut has taken is done again: this is for units
+    /// that can be.
+    ///
+    /// # Errors
+    /// If the journal can't be written.
+    pub fn record_soon(&self, record: &UnitRecord) -> Result<()> {
         let path = self.directory.join(JOURNAL);
         let line = journal_line(record);
         let mut journal = self.journal.lock().expect("no holder panics");

@@ -349,7 +349,7 @@ impl Job<'_> {
     }
 
     fn note(&self, record: UnitRecord) -> Result<()> {
-        self.stage.record(&record)?;
+        self.stage.record_soon(&record)?;
         self.shards.lock().expect("no holder panics").insert(record.unit.clone(), record);
         Ok(())
     }
