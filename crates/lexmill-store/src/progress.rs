@@ -36,7 +36,7 @@ pub enum Event {
         epochs: u32,
         /// Mean loss of an example.
         loss: f64,
-        /// CPU-independent: seconds on the clock.
+        /// Seconds on the clock.
         seconds: f64,
     },
     /// A trainer took up its work from a checkpoint.
