@@ -59,8 +59,8 @@ impl Reporter {
                 Event::Epoch { epoch, epochs, loss, seconds } => {
                     tracing::info!(stage, epoch, epochs, loss, seconds, "epoch");
                 }
-                Event::Resumed { epochs, strata } => {
-                    tracing::info!(stage, epochs, strata, "goes on from a checkpoint");
+                Event::Resumed { epochs, parts, unit } => {
+                    tracing::info!(stage, epochs, parts, unit, "goes on from a checkpoint");
                 }
                 Event::Notice(text) => tracing::info!(stage, notice = text, "notice"),
             }
@@ -69,9 +69,8 @@ impl Reporter {
             Event::Epoch { epoch, epochs, loss, seconds } => {
                 format!("  epoch {epoch}/{epochs}  loss {loss:.6}  {}", duration(*seconds))
             }
-            Event::Resumed { epochs, strata } => {
-                let part =
-                    if *strata > 0 { format!(" and {strata} strata") } else { String::new() };
+            Event::Resumed { epochs, parts, unit } => {
+                let part = if *parts > 0 { format!(" and {parts} {unit}") } else { String::new() };
                 format!("  goes on after {epochs} epochs{part}")
             }
             Event::Notice(text) => format!("  note: {text}"),
@@ -146,6 +145,10 @@ impl Observer for Reporter {
                 text += &format!(", {} left", duration(seconds));
             }
         }
+        let told = progress.told();
+        if !told.is_empty() {
+            text += &format!(", {told}");
+        }
         match &self.bar {
             Some(bar) => {
                 bar.set_length(total.max(1));
@@ -155,7 +158,7 @@ impl Observer for Reporter {
             None => {
                 phase.told = now;
                 if self.json {
-                    tracing::info!(stage, unit, done, total, rate, left, "progress");
+                    tracing::info!(stage, unit, done, total, rate, left, told, "progress");
                 } else {
                     self.say(&format!("  {text}"));
                 }

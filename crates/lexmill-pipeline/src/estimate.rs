@@ -5,6 +5,7 @@
 //! enough to see that a disk is too small by half; not more.
 
 use lexmill_store::Manifest;
+use lexmill_train::word2vec::{CbowSettings, SkipgramSettings};
 
 use crate::definition::Stage;
 use crate::kinds::{Outside, Settings};
@@ -74,6 +75,14 @@ pub(crate) fn estimate(
             sizes.dimensions = settings.dimensions as f64;
             let parameters = sizes.words * 4.0 * (sizes.dimensions + 2.0) * 4.0;
             (parameters, parameters, parameters * 1.05 + 1e8)
+        }
+        Settings::Skipgram(SkipgramSettings(settings)) | Settings::Cbow(CbowSettings(settings)) => {
+            sizes.dimensions = settings.dimensions as f64;
+            // N-grams of 3 to 6 characters: some nine new ones for a word, up to all buckets.
+            let ngrams = (sizes.words * 9.0).min(f64::from(settings.bucket));
+            let rows = 2.0 * sizes.words + if settings.subwords { ngrams } else { 0.0 };
+            let parameters = rows * sizes.dimensions * 4.0;
+            (parameters, parameters, parameters * 1.05 + 3e8)
         }
         Settings::Export(settings) => {
             let each: f64 = settings

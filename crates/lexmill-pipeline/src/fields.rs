@@ -22,6 +22,8 @@ pub fn fields(kind: Kind) -> &'static [Field] {
         Kind::Vocabulary => VOCABULARY,
         Kind::Count => COUNT,
         Kind::Glove => GLOVE,
+        Kind::Skipgram => SKIPGRAM,
+        Kind::Cbow => CBOW,
         Kind::Export => EXPORT,
         Kind::Evaluate => EVALUATE,
     }
@@ -79,6 +81,77 @@ const GLOVE: &[Field] = &[
     field("seed", "Seed of initial parameters and order [the pipeline's, or 1]"),
 ];
 
+const SKIPGRAM: &[Field] = WORD2VEC;
+
+const CBOW: &[Field] = &and::<24>(&[
+    field(
+        "cbow_gradient",
+        "What each word of a window gets: mikolov (the whole gradient of the mean, as word2vec, gensim and fastText) or mean (its n-th part, the true gradient) [mikolov]",
+    ),
+    field("cbow_mean", "The input is the mean of the window; false: the sum [true]"),
+]);
+
+/// The settings of both word2vec models, then some more.
+const fn and<const ALL: usize>(more: &[Field]) -> [Field; ALL] {
+    assert!(ALL == WORD2VEC.len() + more.len());
+    let mut all = [WORD2VEC[0]; ALL];
+    let mut i = 0;
+    while i < ALL {
+        all[i] = if i < WORD2VEC.len() { WORD2VEC[i] } else { more[i - WORD2VEC.len()] };
+        i += 1;
+    }
+    all
+}
+
+const WORD2VEC: &[Field] = &[
+    field(
+        "preset",
+        "Whose defaults and quirks: lexmill, word2vec-c, gensim or fasttext; other fields win over it [lexmill]",
+    ),
+    field("dimensions", "Dimensions of the vectors [100]"),
+    field("window", "The farthest a context word stands from the center word [5]"),
+    field("shrink_windows", "Each center draws its own window from 1 to window [true]"),
+    field("loss", "Output layer: ns (negative sampling) or hs (hierarchical softmax) [ns]"),
+    field("negatives", "Negatives of an example [5]"),
+    field("noise_exponent", "Negatives are drawn by counts to this power [0.75; fasttext: 0.5]"),
+    field(
+        "sample",
+        "Subsampling threshold t: a word of frequency f stays with probability sqrt(t/f) + t/f; 0: all stay [0.0001; word2vec-c, gensim: 0.001]",
+    ),
+    field(
+        "learning_rate",
+        "The learning rate at the start [skip-gram 0.025, CBOW 0.05 (mean: 0.2); gensim: 0.025; fasttext: 0.05]",
+    ),
+    field(
+        "min_learning_rate",
+        "The learning rate at the end, to which it falls in a line [learning_rate / 10000; gensim: 0.0001; fasttext: 0]",
+    ),
+    field("epochs", "Passes over the tokens [5]"),
+    field("seed", "Seed of everything random [the pipeline's, or 1]"),
+    field("subwords", "Make words of their character n-grams, too [false; fasttext: true]"),
+    field("minn", "Characters of the shortest n-gram [3]"),
+    field("maxn", "Characters of the longest n-gram [6]"),
+    field("bucket", "Buckets that n-grams are hashed to [2000000]"),
+    field(
+        "initial_range",
+        "Input numbers start uniform in plus or minus this over dimensions [0.5; gensim, fasttext: 1]",
+    ),
+    field(
+        "sigmoid",
+        "Scores beyond the programs' tables: exact, word2vec-c, gensim or fasttext [the preset's; exact]",
+    ),
+    field(
+        "initial_vectors",
+        "Start from a model's stage directory, or a file of embeddings [random]",
+    ),
+    field("blocks", "Blocks of the grid, a power of two [by the size of the vocabulary]"),
+    field("portion_tokens", "Tokens that are cut into examples at a time [by window and loss]"),
+    field(
+        "batch_windows",
+        "Windows trained between two looks at input rows, with CBOW and subwords [2048]",
+    ),
+];
+
 const EXPORT: &[Field] = &[
     field("formats", "Formats: parquet, word2vec-text, glove-text [parquet]"),
     field("vectors", "Which vectors: sum (W + C), word (W), context (C) or concatenated [sum]"),
@@ -109,6 +182,8 @@ mod tests {
                 Settings::Vocabulary(s) => serde_json::to_value(s),
                 Settings::Count(s) => serde_json::to_value(s),
                 Settings::Glove(s) => serde_json::to_value(s),
+                Settings::Skipgram(s) => serde_json::to_value(s),
+                Settings::Cbow(s) => serde_json::to_value(s),
                 Settings::Export(s) => serde_json::to_value(s),
                 Settings::Evaluate(s) => serde_json::to_value(s),
             };

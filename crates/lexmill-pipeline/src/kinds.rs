@@ -9,6 +9,7 @@ use lexmill_eval::{EvaluateSettings, evaluate};
 use lexmill_store::{Manifest, Progress, Resources, StageKey, file_hash};
 use lexmill_tokenize::{Corpus, TokenizeSettings, VocabularySettings, tokenize, vocabulary};
 use lexmill_train::glove::{self, GloveSettings};
+use lexmill_train::word2vec::{self, Architecture, CbowSettings, SkipgramSettings};
 use serde::de::DeserializeOwned;
 
 /// A kind of stage.
@@ -22,6 +23,10 @@ pub enum Kind {
     Count,
     /// Counts to a GloVe model.
     Glove,
+    /// Token shards to a skip-gram model.
+    Skipgram,
+    /// Token shards to a CBOW model.
+    Cbow,
     /// A model to embeddings.
     Export,
     /// Embeddings to scores.
@@ -29,8 +34,16 @@ pub enum Kind {
 }
 
 /// All kinds, each after those that it can read from.
-pub const KINDS: [Kind; 6] =
-    [Kind::Tokenize, Kind::Vocabulary, Kind::Count, Kind::Glove, Kind::Export, Kind::Evaluate];
+pub const KINDS: [Kind; 8] = [
+    Kind::Tokenize,
+    Kind::Vocabulary,
+    Kind::Count,
+    Kind::Glove,
+    Kind::Skipgram,
+    Kind::Cbow,
+    Kind::Export,
+    Kind::Evaluate,
+];
 
 impl Kind {
     /// Its name in the pipeline file and in manifests.
@@ -40,6 +53,8 @@ impl Kind {
             Kind::Vocabulary => vocabulary::KIND,
             Kind::Count => count::KIND,
             Kind::Glove => glove::KIND,
+            Kind::Skipgram => Architecture::Skipgram.name(),
+            Kind::Cbow => Architecture::Cbow.name(),
             Kind::Export => export::KIND,
             Kind::Evaluate => evaluate::KIND,
         }
@@ -52,6 +67,8 @@ impl Kind {
             Kind::Vocabulary => "Merge the words of token shards into a vocabulary",
             Kind::Count => "Count co-occurrences in token shards, write a grid of shards",
             Kind::Glove => "Train GloVe vectors on counts",
+            Kind::Skipgram => "Train skip-gram vectors (word2vec, fastText) on token shards",
+            Kind::Cbow => "Train CBOW vectors (word2vec, fastText) on token shards",
             Kind::Export => "Write a model's embeddings as Parquet or text",
             Kind::Evaluate => "Score embeddings on word similarity and analogies",
         }
@@ -67,9 +84,11 @@ impl Kind {
         match self {
             Kind::Tokenize => &[],
             Kind::Vocabulary => &[("tokens", &[Kind::Tokenize])],
-            Kind::Count => &[("tokens", &[Kind::Tokenize]), ("vocabulary", &[Kind::Vocabulary])],
+            Kind::Count | Kind::Skipgram | Kind::Cbow => {
+                &[("tokens", &[Kind::Tokenize]), ("vocabulary", &[Kind::Vocabulary])]
+            }
             Kind::Glove => &[("counts", &[Kind::Count])],
-            Kind::Export => &[("model", &[Kind::Glove])],
+            Kind::Export => &[("model", &[Kind::Glove, Kind::Skipgram, Kind::Cbow])],
             Kind::Evaluate => &[("embeddings", &[Kind::Export])],
         }
     }
@@ -84,6 +103,8 @@ impl Kind {
             Kind::Vocabulary => Settings::Vocabulary(read(table)?),
             Kind::Count => Settings::Count(read(table)?),
             Kind::Glove => Settings::Glove(read(table)?),
+            Kind::Skipgram => Settings::Skipgram(read(table)?),
+            Kind::Cbow => Settings::Cbow(read(table)?),
             Kind::Export => Settings::Export(read(table)?),
             Kind::Evaluate => Settings::Evaluate(read(table)?),
         })
@@ -91,7 +112,7 @@ impl Kind {
 
     /// Whether results of this kind depend on random numbers.
     pub(crate) fn takes_seed(self) -> bool {
-        matches!(self, Kind::Glove | Kind::Evaluate)
+        matches!(self, Kind::Glove | Kind::Skipgram | Kind::Cbow | Kind::Evaluate)
     }
 }
 
@@ -107,6 +128,10 @@ pub enum Settings {
     Count(CountSettings),
     /// Of `glove`.
     Glove(GloveSettings),
+    /// Of `skipgram`.
+    Skipgram(SkipgramSettings),
+    /// Of `cbow`.
+    Cbow(CbowSettings),
     /// Of `export`.
     Export(ExportSettings),
     /// Of `evaluate`.
@@ -130,6 +155,9 @@ impl Settings {
             Settings::Vocabulary(s) => s.problems(),
             Settings::Count(s) => s.problems(),
             Settings::Glove(s) => s.problems(),
+            Settings::Skipgram(SkipgramSettings(s)) | Settings::Cbow(CbowSettings(s)) => {
+                s.problems()
+            }
             Settings::Export(s) if s.formats.is_empty() => {
                 vec![("formats", "name at least one format".to_owned())]
             }
@@ -156,6 +184,11 @@ impl Settings {
                 let hashes = files.iter().map(|f| file_hash(f)).collect::<Result<_, _>>()?;
                 Ok(Outside { corpus: Corpus::default(), hashes })
             }
+            Settings::Skipgram(SkipgramSettings(s)) | Settings::Cbow(CbowSettings(s)) => {
+                let hash = s.initial_vectors.as_ref().map(|path| word2vec::start_hash(path));
+                let hashes = hash.transpose()?.into_iter().collect();
+                Ok(Outside { corpus: Corpus::default(), hashes })
+            }
             _ => Ok(Outside::default()),
         }
     }
@@ -176,6 +209,15 @@ impl Settings {
             Settings::Vocabulary(s) => key(vocabulary::KIND, vocabulary::VERSION, s, inputs),
             Settings::Count(s) => key(count::KIND, count::VERSION, s, inputs),
             Settings::Glove(s) => key(glove::KIND, glove::VERSION, s, inputs),
+            Settings::Skipgram(SkipgramSettings(s)) | Settings::Cbow(CbowSettings(s)) => {
+                let mut key = key(s.architecture.name(), word2vec::VERSION, s, inputs);
+                // Vectors to start from count by content.
+                if let Some(hash) = outside.hashes.first() {
+                    key.settings["initial_vectors"] = true.into();
+                    key.inputs.insert("initial vectors".to_owned(), hash.clone());
+                }
+                key
+            }
             Settings::Export(s) => key(export::KIND, export::VERSION, s, inputs),
             Settings::Evaluate(s) => {
                 let mut key = key(evaluate::KIND, evaluate::VERSION, s, inputs);
@@ -219,6 +261,9 @@ impl Settings {
                 count::run(s, input(0), input(1), output, key, resources, progress)?
             }
             Settings::Glove(s) => glove::run(s, input(0), output, key, resources, progress)?,
+            Settings::Skipgram(SkipgramSettings(s)) | Settings::Cbow(CbowSettings(s)) => {
+                word2vec::run(s, input(0), input(1), output, key, resources, progress)?
+            }
             Settings::Export(s) => export::run(s, input(0), output, key, resources, progress)?,
             Settings::Evaluate(s) => evaluate::run(s, input(0), output, key, resources, progress)?,
         })

@@ -43,8 +43,10 @@ pub enum Event {
     Resumed {
         /// Epochs that were whole.
         epochs: u32,
-        /// Strata of the next one.
-        strata: u32,
+        /// Parts of the next one that were done.
+        parts: u64,
+        /// What these are, such as "strata".
+        unit: &'static str,
     },
     /// Something a person should know: what was replaced, cut, skipped.
     Notice(String),
@@ -56,6 +58,7 @@ pub struct Progress {
     total: AtomicU64,
     done: AtomicU64,
     unit: Mutex<&'static str>,
+    told: Mutex<String>,
     events: Mutex<Vec<Event>>,
 }
 
@@ -70,6 +73,17 @@ impl Progress {
         self.done.store(0, Relaxed);
         self.total.store(total, Relaxed);
         *self.unit.lock().expect("no holder panics") = unit;
+        self.told.lock().expect("no holder panics").clear();
+    }
+
+    /// Says how things stand, in a few words to be shown beside the counters.
+    pub fn tell(&self, text: String) {
+        *self.told.lock().expect("no holder panics") = text;
+    }
+
+    /// What was told last; empty at the start of a phase.
+    pub fn told(&self) -> String {
+        self.told.lock().expect("no holder panics").clone()
     }
 
     /// Counts `units` more as done.

@@ -1,5 +1,7 @@
 //! What can go wrong while training.
 
+use std::path::PathBuf;
+
 use lexmill_store::ByteSize;
 
 /// The result of this crate's functions.
@@ -32,18 +34,48 @@ pub enum Error {
     },
     /// The parameters ran away.
     #[error(
-        "training diverged in epoch {epoch}: a parameter is no longer a finite number. Lower \
-         learning_rate (now {learning_rate}) or gradient_clip (now {gradient_clip}) and run again; \
-         {kept}"
+        "training diverged in epoch {epoch}: a parameter is no longer a finite number. {advice} \
+         and run again; {kept}"
     )]
     Diverged {
         /// The epoch, from 1.
         epoch: u32,
-        /// The setting.
-        learning_rate: f64,
-        /// The setting.
-        gradient_clip: f64,
+        /// Which settings to change, and what they are now.
+        advice: String,
         /// What is still there.
         kept: String,
+    },
+    /// The tokens or the vocabulary could not be read.
+    #[error(transparent)]
+    Tokens(#[from] lexmill_tokenize::Error),
+    /// Vectors to start from could not be read.
+    #[error(transparent)]
+    Embeddings(#[from] lexmill_embeddings::Error),
+    /// Vectors to start from have other dimensions.
+    #[error(
+        "{path:?} has vectors of {found} dimensions, but the model has {wanted}; set dimensions = \
+         {found}, or start from other vectors (initial_vectors)"
+    )]
+    StartDimensions {
+        /// Their file.
+        path: PathBuf,
+        /// Their dimensions.
+        found: usize,
+        /// The model's.
+        wanted: usize,
+    },
+    /// Nothing to learn from.
+    #[error(
+        "there is nothing to train on: no document holds two words of the vocabulary next to each \
+         other; lower the vocabulary's min_count, or see that documents are not single words"
+    )]
+    NoExamples,
+    /// Worker threads could not be started.
+    #[error("can't start {threads} worker threads: {source}; give fewer with --threads")]
+    Threads {
+        /// How many.
+        threads: usize,
+        /// Why not.
+        source: rayon::ThreadPoolBuildError,
     },
 }

@@ -22,4 +22,4 @@ mod step;
 mod train;
 
 pub use settings::{BiasStep, GloveSettings};
-pub use train::{KIND, METRICS, VERSION, run};
+pub use train::{KIND, VERSION, run};

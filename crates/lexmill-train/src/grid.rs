@@ -8,9 +8,13 @@
 //! ended; there are no barriers. Each block sees its tiles in one order whatever the number of
 //! workers, and so the result does not depend on it.
 
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use std::sync::{Condvar, Mutex};
 
 use lexmill_vocab::Random;
+
+use crate::lanes::Lanes;
 
 /// A tile to be trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,53 +41,86 @@ pub(crate) fn epoch_tiles(blocks: u32, name: &[u64]) -> Vec<Tile> {
 }
 
 /// Which blocks have had how many tiles of the epoch.
+///
+/// Tiles may be small, so a wait begins by looking again and again for a while.
 pub(crate) struct Turns {
-    state: Mutex<State>,
+    rows: Vec<AtomicU32>,
+    columns: Vec<AtomicU32>,
+    done: AtomicUsize,
+    stopped: AtomicBool,
+    /// How many sleep.
+    sleepers: Mutex<usize>,
     changed: Condvar,
 }
 
-struct State {
-    rows: Vec<u32>,
-    columns: Vec<u32>,
-    done: usize,
-    stopped: bool,
-}
+/// Looks before a waiting thread gives its processor away, and before it sleeps.
+const SPINS: usize = 2000;
+const YIELDS: usize = 50;
 
 impl Turns {
     /// At the start of an epoch, or after `strata` strata of it.
     pub(crate) fn new(blocks: u32, strata: u32) -> Turns {
-        let turns = vec![strata; blocks as usize];
-        let state = State { rows: turns.clone(), columns: turns, done: 0, stopped: false };
-        Turns { state: Mutex::new(state), changed: Condvar::new() }
+        let turns = || (0..blocks).map(|_| AtomicU32::new(strata)).collect();
+        Turns {
+            rows: turns(),
+            columns: turns(),
+            done: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
+            sleepers: Mutex::new(0),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn wait_until(&self, ready: impl Fn() -> bool) -> bool {
+        let over = || self.stopped.load(SeqCst) || ready();
+        for _ in 0..SPINS {
+            if over() {
+                return !self.stopped.load(SeqCst);
+            }
+            std::hint::spin_loop();
+        }
+        for _ in 0..YIELDS {
+            if over() {
+                return !self.stopped.load(SeqCst);
+            }
+            std::thread::yield_now();
+        }
+        let mut sleepers = self.sleepers.lock().expect("no holder panics");
+        *sleepers += 1;
+        let mut sleepers =
+            self.changed.wait_while(sleepers, |_| !over()).expect("no holder panics");
+        *sleepers -= 1;
+        !self.stopped.load(SeqCst)
+    }
+
+    fn wake(&self) {
+        // Under the lock, so that nobody can have looked before the change and sleep after it.
+        if *self.sleepers.lock().expect("no holder panics") > 0 {
+            self.changed.notify_all();
+        }
     }
 
     /// Waits until it is the tile's turn on both its blocks; false if training was stopped.
     pub(crate) fn wait(&self, tile: Tile) -> bool {
         let (row, column) = (tile.row_block as usize, tile.column_block as usize);
-        let state = self.state.lock().expect("no holder panics");
-        let state = self
-            .changed
-            .wait_while(state, |state| {
-                !state.stopped
-                    && (state.rows[row] < tile.stratum || state.columns[column] < tile.stratum)
-            })
-            .expect("no holder panics");
-        !state.stopped
+        self.wait_until(|| {
+            self.rows[row].load(SeqCst) >= tile.stratum
+                && self.columns[column].load(SeqCst) >= tile.stratum
+        })
     }
 
     /// The tile is trained.
     pub(crate) fn done(&self, tile: Tile) {
-        let mut state = self.state.lock().expect("no holder panics");
-        state.rows[tile.row_block as usize] += 1;
-        state.columns[tile.column_block as usize] += 1;
-        state.done += 1;
-        self.changed.notify_all();
+        self.rows[tile.row_block as usize].fetch_add(1, SeqCst);
+        self.columns[tile.column_block as usize].fetch_add(1, SeqCst);
+        self.done.fetch_add(1, SeqCst);
+        self.wake();
     }
 
     /// Nobody shall go on.
     pub(crate) fn stop(&self) {
-        self.state.lock().expect("no holder panics").stopped = true;
-        self.changed.notify_all();
+        self.stopped.store(true, SeqCst);
+        self.wake();
     }
 
     /// Stops everybody if the thread that holds the guard panics.
@@ -101,13 +138,53 @@ impl Turns {
 
     /// Waits until `tiles` tiles are done since [`new`](Turns::new); false if training was stopped.
     pub(crate) fn wait_for(&self, tiles: usize) -> bool {
-        let state = self.state.lock().expect("no holder panics");
-        let state = self
-            .changed
-            .wait_while(state, |state| !state.stopped && state.done < tiles)
-            .expect("no holder panics");
-        !state.stopped
+        self.wait_until(|| self.done.load(SeqCst) >= tiles)
     }
+}
+
+/// Trains the tiles of an epoch, `threads` at a time on the threads of rayon's pool: `train` is
+/// called with a tile's number, the tile, its row block and its column block, and what `scratch` made
+/// for the worker. Returns what it returned, by tile.
+pub(crate) fn train_tiles<S, T: Default + Clone + Send>(
+    tiles: &[Tile],
+    threads: usize,
+    rows: Vec<&mut [Lanes]>,
+    columns: Vec<&mut [Lanes]>,
+    scratch: impl Fn() -> S + Sync,
+    train: impl Fn(usize, Tile, &mut [Lanes], &mut [Lanes], &mut S) -> T + Sync,
+) -> Vec<T> {
+    let turns = Turns::new(rows.len().max(columns.len()) as u32, 0);
+    let rows: Vec<Mutex<&mut [Lanes]>> = rows.into_iter().map(Mutex::new).collect();
+    let columns: Vec<Mutex<&mut [Lanes]>> = columns.into_iter().map(Mutex::new).collect();
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(vec![T::default(); tiles.len()]);
+    let work = || {
+        let _guard = turns.stop_on_panic();
+        let mut scratch = scratch();
+        let mut own = Vec::new();
+        // Tiles are taken in order, so whatever a tile waits for was taken by a thread that works.
+        loop {
+            let i = next.fetch_add(1, SeqCst);
+            let Some(&tile) = tiles.get(i) else { break };
+            if !turns.wait(tile) {
+                break;
+            }
+            let mut row = rows[tile.row_block as usize].lock().expect("no holder panics");
+            let mut column = columns[tile.column_block as usize].lock().expect("no holder panics");
+            own.push((i, train(i, tile, &mut row, &mut column, &mut scratch)));
+            drop((row, column));
+            turns.done(tile);
+        }
+        let mut results = results.lock().expect("no holder panics");
+        own.into_iter().for_each(|(i, result)| results[i] = result);
+    };
+    rayon::scope(|scope| {
+        for _ in 1..threads.min(tiles.len()) {
+            scope.spawn(|_| work());
+        }
+        work();
+    });
+    results.into_inner().expect("no holder panics")
 }
 
 #[cfg(test)]

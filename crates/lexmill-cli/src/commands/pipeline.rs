@@ -65,7 +65,7 @@ fn summary(definition: &Definition, directory: &Path, selected: &[String]) -> Re
             Kind::Tokenize => ("shards/*.parquet", None),
             Kind::Vocabulary => ("vocabulary.parquet", None),
             Kind::Count => ("cells/*/*/cells.parquet", None),
-            Kind::Glove => ("parameters.parquet", None),
+            Kind::Glove | Kind::Skipgram | Kind::Cbow => ("parameters.parquet", None),
             Kind::Export => ("embeddings.parquet", Some("embeddings.parquet")),
             Kind::Evaluate => ("scores.parquet", None),
         };

@@ -21,14 +21,12 @@ use super::parameters::Parameters;
 use super::settings::{BiasStep, GloveSettings};
 use super::step::{RowLayout, Step};
 use crate::grid::{Tile, Turns, epoch_tiles};
-use crate::{Error, Result};
+use crate::{Error, METRICS, Result};
 
 /// The stage's kind.
 pub const KIND: &str = "glove";
 /// Raised when the same settings and counts give other bytes.
 pub const VERSION: u32 = 1;
-/// The table of losses in the stage directory.
-pub const METRICS: &str = "metrics.parquet";
 
 const CHECKPOINT: &str = "checkpoint";
 /// Tells the streams of random numbers apart.
@@ -178,13 +176,17 @@ impl Training<'_> {
             };
             let (epochs, strata) = (number("epochs"), number("strata"));
             self.kept = kept(epochs, strata, layout.blocks());
-            self.progress.report(Event::Resumed { epochs, strata });
+            self.progress.report(Event::Resumed {
+                epochs,
+                parts: u64::from(strata),
+                unit: "strata",
+            });
             let (tile_losses, losses) = (floats("tile_losses"), floats("losses"));
             return Ok(State { parameters, epochs, strata, tile_losses, losses });
         }
         if let Some((epochs, losses)) = self.fewer_epochs(output, key)? {
             let parameters = Parameters::read(&output.join(PARAMETERS), layout, row)?;
-            self.progress.report(Event::Resumed { epochs, strata: 0 });
+            self.progress.report(Event::Resumed { epochs, parts: 0, unit: "strata" });
             let tile_losses = vec![0.0; tiles];
             return Ok(State { parameters, epochs, strata: 0, tile_losses, losses });
         }
@@ -227,8 +229,10 @@ impl Training<'_> {
     fn diverged(&self, epoch: u32) -> Error {
         Error::Diverged {
             epoch,
-            learning_rate: self.settings.learning_rate,
-            gradient_clip: self.settings.gradient_clip,
+            advice: format!(
+                "Lower learning_rate (now {}) or gradient_clip (now {})",
+                self.settings.learning_rate, self.settings.gradient_clip
+            ),
             kept: self.kept.clone(),
         }
     }

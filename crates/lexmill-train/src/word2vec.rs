@@ -1,0 +1,43 @@
+//! The stages `skipgram` and `cbow`.
+//!
+//! Word2vec (Mikolov et al. 2013, arXiv 1301.3781 and 1310.4546) and its extension by character
+//! n-grams (Bojanowski et al. 2017). Reads token shards and a vocabulary, writes a model
+//! ([`lexmill_embeddings::model`]) and a table of losses:
+//!
+//! | column | type | what |
+//! | --- | --- | --- |
+//! | `epoch` | u32 | from 1 |
+//! | `tokens` | u64 | tokens read since the start of the epoch |
+//! | `examples` | u64 | (center, context) pairs, with CBOW windows, since the last row |
+//! | `loss` | f64 | mean loss of these examples, in nats |
+//! | `epoch_loss` | f64 | mean loss of the epoch's examples so far |
+//! | `learning_rate` | f32 | at the end of the row |
+//!
+//! The loss of an example is −ln σ(h·t) − Σ ln σ(−h·n) with negative sampling, and −ln of the word's
+//! probability with hierarchical softmax. The same input, settings and seed give the same bits
+//! whatever the threads: see `grid` for skip-gram, `compose` for CBOW and subwords.
+//!
+//! What is not as in the programs it follows, whatever the preset: random numbers, hence the numbers
+//! of a run; documents are as long as they are (word2vec cuts after 1,000 words, gensim after 10,000,
+//! fastText after 1,024); `</s>` is not a word; negatives are shared by 16 examples (8 for CBOW and
+//! subwords) and come from a block of the vocabulary; the sigmoid is computed rather than looked up.
+
+mod compose;
+mod examples;
+mod huffman;
+mod matrix;
+mod model;
+mod noise;
+mod settings;
+mod start;
+mod step;
+mod subwords;
+mod text;
+mod train;
+
+pub use settings::{
+    Architecture, CbowGradient, CbowSettings, LossKind, Preset, Sigmoid, SkipgramSettings,
+    Word2vecSettings,
+};
+pub use start::start_hash;
+pub use train::{VERSION, run};

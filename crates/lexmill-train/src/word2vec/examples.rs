@@ -1,0 +1,184 @@
+//! Kept tokens to training examples: an input word and what it has to predict.
+
+use std::ops::Range;
+
+use lexmill_vocab::{BlockLayout, Random};
+
+use super::huffman::Tree;
+use super::step::Pair;
+use super::text::{START, contexts};
+
+/// Kept tokens whose windows one worker cuts at a time.
+pub(crate) const CUT_TOKENS: usize = 1 << 15;
+/// Tells the streams of random numbers apart.
+const WINDOWS: u64 = 11;
+
+/// How windows are cut.
+#[derive(Clone, Copy)]
+pub(crate) struct Windows {
+    pub(crate) window: u32,
+    pub(crate) shrink: bool,
+    pub(crate) seed: u64,
+}
+
+impl Windows {
+    /// How far each center of `centers` reaches.
+    pub(crate) fn reaches(&self, centers: &Range<usize>, name: [u64; 2]) -> Vec<u16> {
+        if !self.shrink {
+            return vec![self.window as u16; centers.len()];
+        }
+        let [epoch, portion] = name;
+        let name = [self.seed, WINDOWS, epoch, portion, centers.start as u64];
+        let mut random = Random::named(&name);
+        centers.clone().map(|_| random.below(self.window) as u16 + 1).collect()
+    }
+}
+
+/// What a word is predicted through.
+#[derive(Clone, Copy)]
+pub(crate) enum Outputs<'a> {
+    /// Its own row.
+    Words,
+    /// The inner nodes on the way to it.
+    Nodes(&'a Tree),
+}
+
+impl Outputs<'_> {
+    /// Calls `f` with each output row of a word and its label.
+    #[inline(always)]
+    pub(crate) fn of(self, word: u32, mut f: impl FnMut(u32, bool)) {
+        match self {
+            Outputs::Words => f(word, true),
+            Outputs::Nodes(tree) => tree.path(word).iter().for_each(|s| f(s.node(), s.label())),
+        }
+    }
+}
+
+/// Blocks of a power of two, for quick division.
+#[derive(Clone, Copy)]
+pub(crate) struct Split {
+    shift: u32,
+    mask: u32,
+}
+
+impl Split {
+    pub(crate) fn new(layout: BlockLayout) -> Split {
+        let blocks = layout.blocks();
+        assert!(blocks.is_power_of_two(), "blocks are a power of two");
+        Split { shift: blocks.trailing_zeros(), mask: blocks - 1 }
+    }
+
+    pub(crate) fn blocks(self) -> u32 {
+        self.mask + 1
+    }
+
+    /// Block and place.
+    #[inline(always)]
+    pub(crate) fn of(self, id: u32) -> (u32, u32) {
+        (id & self.mask, id >> self.shift)
+    }
+}
+
+/// Items sorted by a small number, those of one number in the order in which they came.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Sorted<T> {
+    starts: Vec<u32>,
+    items: Vec<T>,
+}
+
+impl<T: Copy> Sorted<T> {
+    #[inline(always)]
+    pub(crate) fn items(&self, number: usize) -> &[T] {
+        &self.items[self.starts[number] as usize..self.starts[number + 1] as usize]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+}
+
+/// A counting sort: every number is [`count`](Sorting::count)ed, then every item is
+/// [`put`](Sorting::put).
+pub(crate) struct Sorting<T> {
+    places: Vec<u32>,
+    sorted: Sorted<T>,
+}
+
+impl<T: Copy> Sorting<T> {
+    pub(crate) fn new(numbers: usize) -> Sorting<T> {
+        let places = vec![0; numbers + 1];
+        Sorting { places, sorted: Sorted { starts: Vec::new(), items: Vec::new() } }
+    }
+
+    #[inline(always)]
+    pub(crate) fn count(&mut self, number: u32) {
+        self.places[number as usize + 1] += 1;
+    }
+
+    /// All are counted; `empty` fills the places meanwhile.
+    pub(crate) fn counted(&mut self, empty: T) {
+        for number in 1..self.places.len() {
+            self.places[number] += self.places[number - 1];
+        }
+        self.sorted.starts = self.places.clone();
+        self.sorted.items = vec![empty; self.places[self.places.len() - 1] as usize];
+    }
+
+    #[inline(always)]
+    pub(crate) fn put(&mut self, number: u32, item: T) {
+        let place = &mut self.places[number as usize];
+        self.sorted.items[*place as usize] = item;
+        *place += 1;
+    }
+
+    pub(crate) fn done(self) -> Sorted<T> {
+        self.sorted
+    }
+}
+
+/// The skip-gram examples of a range of centers, by tile (`row block · column blocks + column
+/// block`): the center is the input, and predicts each of its contexts. Also how many predictions
+/// there are, each of which has several examples with hierarchical softmax.
+pub(crate) fn skipgram(
+    kept: &[u32],
+    centers: Range<usize>,
+    reaches: &[u16],
+    outputs: Outputs<'_>,
+    inputs: Split,
+    columns: Split,
+) -> (Sorted<Pair>, u64) {
+    #[inline(always)]
+    fn walk(
+        kept: &[u32],
+        centers: Range<usize>,
+        reaches: &[u16],
+        outputs: Outputs<'_>,
+        inputs: Split,
+        columns: Split,
+        mut f: impl FnMut(u32, Pair),
+    ) -> u64 {
+        let mut predictions = 0;
+        for (center, &reach) in centers.zip(reaches) {
+            if kept[center] == START {
+                continue;
+            }
+            let (row_block, row) = inputs.of(kept[center]);
+            let first = row_block * columns.blocks();
+            contexts(kept, center, reach as usize, |word| {
+                predictions += 1;
+                outputs.of(word, |output, label| {
+                    let (column_block, column) = columns.of(output);
+                    f(first + column_block, Pair::new(row, column, label));
+                });
+            });
+        }
+        predictions
+    }
+    let mut sorting = Sorting::new((inputs.blocks() * columns.blocks()) as usize);
+    let range = centers.clone();
+    walk(kept, range, reaches, outputs, inputs, columns, |tile, _| sorting.count(tile));
+    sorting.counted(Pair::new(0, 0, true));
+    let put = |tile, pair| sorting.put(tile, pair);
+    let predictions = walk(kept, centers, reaches, outputs, inputs, columns, put);
+    (sorting.done(), predictions)
+}

@@ -1,0 +1,448 @@
+//! One step of gradient descent on a group of examples.
+//!
+//! An example is an input row h (a word's vector, or what CBOW and subwords make of several), an
+//! output row t and a label y. With a score x = h·t, its loss is softplus(x) − y·x, which is
+//! −ln σ(x) for y = 1 and −ln σ(−x) for y = 0 (Mikolov et al. 2013, equation 4):
+//!
+//! ```text
+//! g = rate · (y − σ(x))        h += g · t        t += g · h
+//! ```
+//!
+//! With negative sampling up to [`GROUP`] examples share their negatives, output rows with label 0,
+//! drawn for the group (Ji et al. 2016 share them in a window). Scores are those at the group's start.
+//! An example whose target was drawn as a negative leaves that negative out. Rows move in the order of
+//! the examples; what the negatives gain is summed and added last.
+//!
+//! There is no table of the sigmoid, no fused multiply-add, no approximate instruction: the bits are
+//! the same on every processor. The programs this follows take σ from tables of 1,000 or 512 steps,
+//! and stop or saturate at scores of 6 or 8: see [`Saturation`].
+
+use lexmill_vocab::Random;
+
+use super::noise::Noise;
+use crate::lanes::Lanes;
+
+/// Examples that may share negatives.
+pub(crate) const GROUP: usize = 16;
+/// Negatives that are handled together.
+const TILE: usize = 5;
+const HALVES: usize = GROUP / crate::lanes::LANES;
+
+/// An example: places of the rows in their blocks, and the label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pair {
+    pub(crate) row: u32,
+    /// The top bit is set if the label is 0.
+    target: u32,
+}
+
+/// The bit of [`Pair::target`] that says the label is 0.
+const LABEL_0: u32 = 1 << 31;
+
+impl Pair {
+    #[inline(always)]
+    pub(crate) fn new(row: u32, target: u32, label: bool) -> Pair {
+        Pair { row, target: if label { target } else { target | LABEL_0 } }
+    }
+
+    #[inline(always)]
+    fn target(self) -> usize {
+        (self.target & !LABEL_0) as usize
+    }
+}
+
+/// What becomes of large scores.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Saturation {
+    /// From this score on, up or down.
+    pub(crate) limit: f32,
+    /// Whether such an example is left out; otherwise σ is taken as 0 or 1.
+    pub(crate) skip: bool,
+}
+
+/// The settings of a step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    /// Lanes of a row.
+    pub(crate) width: usize,
+    /// Negatives of an example; 0 with hierarchical softmax.
+    pub(crate) negatives: usize,
+    /// Examples that share them, up to [`GROUP`].
+    pub(crate) group: usize,
+    pub(crate) saturation: Saturation,
+}
+
+/// Room for a group's numbers, kept from group to group.
+pub(crate) struct Scratch {
+    /// Input rows at the group's start, lane by lane.
+    inputs: Vec<[Lanes; GROUP]>,
+    /// Negative rows, and what they gain: tiles one after the other, lane by lane.
+    fives: Vec<[Lanes; TILE]>,
+    five_gains: Vec<[Lanes; TILE]>,
+    ones: Vec<[Lanes; 1]>,
+    one_gains: Vec<[Lanes; 1]>,
+    /// Products of the targets, then of each negative, with each example's input: sums to be.
+    products: Vec<[Lanes; GROUP]>,
+    /// Scores, then steps: of the targets, then of each negative, by example.
+    scores: Vec<[Lanes; HALVES]>,
+    drawn: Vec<u32>,
+}
+
+impl Scratch {
+    pub(crate) fn new(step: &Step) -> Scratch {
+        let (fives, ones) = (step.negatives / TILE, step.negatives % TILE);
+        Scratch {
+            inputs: vec![[Lanes::ZERO; GROUP]; step.width],
+            fives: vec![[Lanes::ZERO; TILE]; step.width * fives],
+            five_gains: vec![[Lanes::ZERO; TILE]; step.width * fives],
+            ones: vec![[Lanes::ZERO; 1]; step.width * ones],
+            one_gains: vec![[Lanes::ZERO; 1]; step.width * ones],
+            products: vec![[Lanes::ZERO; GROUP]; 1 + step.negatives],
+            scores: vec![[Lanes::ZERO; HALVES]; 1 + step.negatives],
+            drawn: vec![0; step.negatives],
+        }
+    }
+}
+
+impl Step {
+    /// Trains on the examples in order, group by group. Returns the sum of their losses.
+    ///
+    /// # Panics
+    /// If an example lies outside of the blocks.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are what the loop needs, and it is one loop"
+    )]
+    pub(crate) fn train(
+        &self,
+        pairs: &[Pair],
+        rows: &mut [Lanes],
+        columns: &mut [Lanes],
+        noise: &Noise,
+        random: &mut Random,
+        rate: f32,
+        scratch: &mut Scratch,
+    ) -> f64 {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            #[expect(unsafe_code, reason = "the same loops compiled for 8 lanes")]
+            // SAFETY: the processor has AVX2, which is all that the function asks for.
+            return unsafe { self.train_avx2(pairs, rows, columns, noise, random, rate, scratch) };
+        }
+        self.train_portable(pairs, rows, columns, noise, random, rate, scratch)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    #[expect(clippy::too_many_arguments, reason = "as train")]
+    fn train_avx2(
+        &self,
+        pairs: &[Pair],
+        rows: &mut [Lanes],
+        columns: &mut [Lanes],
+        noise: &Noise,
+        random: &mut Random,
+        rate: f32,
+        scratch: &mut Scratch,
+    ) -> f64 {
+        self.train_portable(pairs, rows, columns, noise, random, rate, scratch)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "as train")]
+    fn train_portable(
+        &self,
+        pairs: &[Pair],
+        rows: &mut [Lanes],
+        columns: &mut [Lanes],
+        noise: &Noise,
+        random: &mut Random,
+        rate: f32,
+        scratch: &mut Scratch,
+    ) -> f64 {
+        let mut loss = 0.0;
+        let mut groups = pairs.chunks(self.group).peekable();
+        while let Some(group) = groups.next() {
+            if let Some(next) = groups.peek() {
+                self.fetch(next, rows, columns);
+            }
+            scratch.drawn.fill_with(|| noise.draw(random));
+            loss += f64::from(self.group(group, rows, columns, rate, scratch));
+        }
+        loss
+    }
+
+    /// Touches the rows of a group, so that they are on their way to the cache.
+    #[inline(always)]
+    fn fetch(&self, group: &[Pair], rows: &[Lanes], columns: &[Lanes]) {
+        let width = self.width;
+        let mut seen = 0u32;
+        for pair in group {
+            let row = &rows[pair.row as usize * width..][..width];
+            let column = &columns[pair.target() * width..][..width];
+            for (a, b) in row.iter().step_by(2).zip(column.iter().step_by(2)) {
+                seen ^= a.0[0].to_bits() ^ b.0[0].to_bits();
+            }
+        }
+        std::hint::black_box(seen);
+    }
+
+    #[inline(always)]
+    fn group(
+        &self,
+        pairs: &[Pair],
+        rows: &mut [Lanes],
+        columns: &mut [Lanes],
+        rate: f32,
+        scratch: &mut Scratch,
+    ) -> f32 {
+        let width = self.width;
+        let Scratch { inputs, fives, five_gains, ones, one_gains, products, scores, drawn } =
+            scratch;
+        let (first, others) = fives.split_at_mut(if self.negatives >= TILE { width } else { 0 });
+        // The negatives, lane by lane.
+        copy_rows(first, &drawn[..first.len() / width * TILE], columns, width);
+        let rest = &drawn[first.len() / width * TILE..];
+        let (five_ids, one_ids) = rest.split_at(others.len() / width * TILE);
+        copy_rows(others, five_ids, columns, width);
+        copy_rows(ones, one_ids, columns, width);
+
+        // Scores. Lanes are summed in a loop of their own: in this one it would keep the compiler from
+        // using wide registers.
+        let (target_products, negative_products) = products.split_at_mut(1);
+        for (i, pair) in pairs.iter().enumerate() {
+            let h = &rows[pair.row as usize * width..][..width];
+            let t = &columns[pair.target() * width..][..width];
+            let mut to = negative_products.iter_mut();
+            if first.is_empty() {
+                target_products[0][i] = product_and_keep(h, t, inputs, i);
+            } else {
+                let (target, negatives) = products_and_keep(h, t, first, inputs, i);
+                target_products[0][i] = target;
+                to.by_ref().zip(negatives).for_each(|(to, sum)| to[i] = sum);
+            }
+            for tile in others.chunks(width) {
+                to.by_ref().zip(tile_products(h, tile)).for_each(|(to, sum)| to[i] = sum);
+            }
+            for tile in ones.chunks(width) {
+                to.by_ref().zip(tile_products(h, tile)).for_each(|(to, sum)| to[i] = sum);
+            }
+        }
+        for (scores, products) in scores.iter_mut().zip(products.iter()) {
+            for (score, product) in scores.iter_mut().zip(products.as_chunks().0) {
+                *score = Lanes::sums(product);
+            }
+        }
+
+        // Steps. Examples that the group lacks step by nothing.
+        let mut loss = Lanes::ZERO;
+        for half in 0..HALVES {
+            let member = |i: usize| pairs.get(half * 8 + i);
+            let label = Lanes(std::array::from_fn(|i| match member(i) {
+                Some(pair) if pair.target & LABEL_0 == 0 => 1.0,
+                _ => 0.0,
+            }));
+            let there = Lanes(std::array::from_fn(|i| f32::from(u8::from(member(i).is_some()))));
+            let target: [u32; 8] =
+                std::array::from_fn(|i| member(i).map_or(u32::MAX, |pair| pair.target));
+            let score = &mut scores[0][half];
+            let (g, l) = self.saturation.step(*score, label);
+            *score = g.times(there).times(Lanes::all(rate));
+            loss = loss.plus(l.times(there));
+            for (score, &negative) in scores[1..].iter_mut().zip(drawn.iter()) {
+                let counts = Lanes(std::array::from_fn(|i| {
+                    if target[i] == negative { 0.0 } else { there.0[i] }
+                }));
+                let (g, l) = self.saturation.step(score[half], Lanes::ZERO);
+                score[half] = g.times(counts).times(Lanes::all(rate));
+                loss = loss.plus(l.times(counts));
+            }
+        }
+
+        // What negatives gain.
+        let mut steps = scores[1..].chunks_exact(TILE);
+        for gains in five_gains.chunks_mut(width) {
+            let steps = steps.next().and_then(|steps| steps.try_into().ok());
+            gain::<TILE>(gains, steps.expect("as many as tiles"), inputs);
+        }
+        let single = self.negatives - self.negatives % TILE;
+        for (gains, steps) in one_gains.chunks_mut(width).zip(&scores[1 + single..]) {
+            gain(gains, std::array::from_ref(steps), inputs);
+        }
+
+        // Rows move.
+        for (i, pair) in pairs.iter().enumerate() {
+            let h = &mut rows[pair.row as usize * width..][..width];
+            let t = &mut columns[pair.target() * width..][..width];
+            let of = |place: usize| scores[place][i / 8].0[i % 8];
+            if first.is_empty() {
+                move_pair(h, t, of(0));
+            } else {
+                let g: [f32; TILE] = std::array::from_fn(|j| of(1 + j));
+                move_pair_and_negatives(h, t, of(0), first, g);
+            }
+            let mut place = 1 + first.len() / width * TILE;
+            for tile in others.chunks(width) {
+                move_row(h, tile, std::array::from_fn(|j| of(place + j)));
+                place += TILE;
+            }
+            for tile in ones.chunks(width) {
+                move_row(h, tile, [of(place)]);
+                place += 1;
+            }
+        }
+        let fives = self.negatives / TILE * TILE;
+        add_rows(five_gains, &drawn[..fives], columns, width);
+        add_rows(one_gains, &drawn[fives..], columns, width);
+        loss.sum()
+    }
+}
+
+impl Saturation {
+    /// y − σ(x), and the loss.
+    #[inline(always)]
+    fn step(self, x: Lanes, label: Lanes) -> (Lanes, Lanes) {
+        let e = x.map(|x| if x > 0.0 { -x } else { x }).exp_of_negative();
+        let large = Lanes::all(1.0).over(e.plus(Lanes::all(1.0)));
+        let small = e.times(large);
+        let limit = self.limit;
+        let sigmoid =
+            Lanes(std::array::from_fn(|i| if x.0[i] > 0.0 { large.0[i] } else { small.0[i] }));
+        let sigmoid = sigmoid.with(x, |s, x| if x >= limit { 1.0 } else { s });
+        let sigmoid = sigmoid.with(x, |s, x| if x <= -limit { 0.0 } else { s });
+        let mut g = label.minus(sigmoid);
+        if self.skip {
+            g = g.with(x, |g, x| if x.abs() >= limit { 0.0 } else { g });
+        }
+        let softplus = e.log_of_one_plus().plus(x.map(|x| if x > 0.0 { x } else { 0.0 }));
+        (g, softplus.minus(label.times(x)))
+    }
+}
+
+/// Copies rows of a block, lane by lane, tile by tile.
+#[inline(always)]
+fn copy_rows<const K: usize>(to: &mut [[Lanes; K]], ids: &[u32], columns: &[Lanes], width: usize) {
+    for (tile, ids) in to.chunks_mut(width).zip(ids.chunks(K)) {
+        for (j, &id) in ids.iter().enumerate() {
+            let row = &columns[id as usize * width..][..width];
+            for (to, from) in tile.iter_mut().zip(row) {
+                to[j] = *from;
+            }
+        }
+    }
+}
+
+/// Adds to rows of a block what [`copy_rows`] laid out.
+#[inline(always)]
+fn add_rows<const K: usize>(from: &[[Lanes; K]], ids: &[u32], columns: &mut [Lanes], width: usize) {
+    for (tile, ids) in from.chunks(width).zip(ids.chunks(K)) {
+        for (j, &id) in ids.iter().enumerate() {
+            let row = &mut columns[id as usize * width..][..width];
+            for (to, from) in row.iter_mut().zip(tile) {
+                *to = to.plus(from[j]);
+            }
+        }
+    }
+}
+
+/// Products of an input row with the rows of a tile, lane by lane.
+#[inline(always)]
+fn tile_products<const K: usize>(h: &[Lanes], tile: &[[Lanes; K]]) -> [Lanes; K] {
+    let mut sums = [Lanes::ZERO; K];
+    for (h, tile) in h.iter().zip(tile) {
+        for (sum, n) in sums.iter_mut().zip(tile) {
+            *sum = sum.plus(h.times(*n));
+        }
+    }
+    sums
+}
+
+#[inline(always)]
+fn product_and_keep(h: &[Lanes], t: &[Lanes], inputs: &mut [[Lanes; GROUP]], i: usize) -> Lanes {
+    let mut sum = Lanes::ZERO;
+    for ((h, t), kept) in h.iter().zip(t).zip(inputs) {
+        kept[i] = *h;
+        sum = sum.plus(h.times(*t));
+    }
+    sum
+}
+
+#[inline(always)]
+fn products_and_keep(
+    h: &[Lanes],
+    t: &[Lanes],
+    tile: &[[Lanes; TILE]],
+    inputs: &mut [[Lanes; GROUP]],
+    i: usize,
+) -> (Lanes, [Lanes; TILE]) {
+    let mut target = Lanes::ZERO;
+    let mut sums = [Lanes::ZERO; TILE];
+    for (((h, t), tile), kept) in h.iter().zip(t).zip(tile).zip(inputs) {
+        kept[i] = *h;
+        target = target.plus(h.times(*t));
+        for (sum, n) in sums.iter_mut().zip(tile) {
+            *sum = sum.plus(h.times(*n));
+        }
+    }
+    (target, sums)
+}
+
+#[inline(always)]
+fn gain<const K: usize>(
+    gains: &mut [[Lanes; K]],
+    steps: &[[Lanes; HALVES]; K],
+    inputs: &[[Lanes; GROUP]],
+) {
+    for (gain, inputs) in gains.iter_mut().zip(inputs) {
+        let mut sums = [Lanes::ZERO; K];
+        for (i, input) in inputs.iter().enumerate() {
+            for (sum, steps) in sums.iter_mut().zip(steps) {
+                *sum = sum.plus(input.times(Lanes::all(steps[i / 8].0[i % 8])));
+            }
+        }
+        *gain = sums;
+    }
+}
+
+#[inline(always)]
+fn move_pair(h: &mut [Lanes], t: &mut [Lanes], g: f32) {
+    let g = Lanes::all(g);
+    for (h, t) in h.iter_mut().zip(t) {
+        let old = *h;
+        *h = old.plus(t.times(g));
+        *t = t.plus(old.times(g));
+    }
+}
+
+#[inline(always)]
+fn move_pair_and_negatives(
+    h: &mut [Lanes],
+    t: &mut [Lanes],
+    g: f32,
+    tile: &[[Lanes; TILE]],
+    steps: [f32; TILE],
+) {
+    let g = Lanes::all(g);
+    let steps = steps.map(Lanes::all);
+    for ((h, t), tile) in h.iter_mut().zip(t).zip(tile) {
+        let old = *h;
+        let mut sum = t.times(g);
+        for (n, step) in tile.iter().zip(steps) {
+            sum = sum.plus(n.times(step));
+        }
+        *h = old.plus(sum);
+        *t = t.plus(old.times(g));
+    }
+}
+
+#[inline(always)]
+fn move_row<const K: usize>(h: &mut [Lanes], tile: &[[Lanes; K]], steps: [f32; K]) {
+    let steps = steps.map(Lanes::all);
+    for (h, tile) in h.iter_mut().zip(tile) {
+        let mut sum = *h;
+        for (n, step) in tile.iter().zip(steps) {
+            sum = sum.plus(n.times(step));
+        }
+        *h = sum;
+    }
+}

@@ -1,0 +1,223 @@
+//! Token shards to portions of tokens, and these to the tokens that are trained on.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+use lexmill_store::Error as StoreError;
+use lexmill_store::table::tokens::{Tokens, read_token_shard};
+use lexmill_vocab::{Random, Vocabulary};
+use rayon::prelude::*;
+
+use crate::Result;
+
+/// Marks the start of a document, among ids.
+pub(crate) const START: u32 = u32::MAX;
+const UNKNOWN: u32 = u32::MAX;
+/// Tokens that one worker filters at a time.
+const JOB_TOKENS: usize = 1 << 16;
+/// Tells the streams of random numbers apart.
+const SUBSAMPLING: u64 = 10;
+
+/// A token shard and its number of tokens.
+#[derive(Debug, Clone)]
+pub(crate) struct Shard {
+    pub(crate) path: PathBuf,
+    pub(crate) tokens: u64,
+}
+
+/// A shard in memory.
+pub(crate) type Loaded = Arc<Tokens>;
+
+/// Reads shards from the one that holds token `from` of epoch `first` to the end of the last epoch,
+/// and sends them. Ends early, in silence, if nobody takes them.
+pub(crate) fn read(
+    shards: &[Shard],
+    vocabulary: &Vocabulary,
+    epochs: Range<u32>,
+    from: u64,
+    to: &Sender<Result<Loaded>>,
+) {
+    let mut skip = from;
+    for _ in epochs {
+        for shard in shards {
+            if skip > 0 && skip >= shard.tokens {
+                skip -= shard.tokens;
+                continue;
+            }
+            skip = 0;
+            let loaded = load(shard, vocabulary);
+            let failed = loaded.is_err();
+            if to.send(loaded).is_err() || failed {
+                return;
+            }
+        }
+    }
+}
+
+fn load(shard: &Shard, vocabulary: &Vocabulary) -> Result<Loaded> {
+    let mut tokens = Tokens::default();
+    read_token_shard(&shard.path, |word| vocabulary.id(word).unwrap_or(UNKNOWN), &mut tokens)?;
+    if tokens.ids.len() as u64 != shard.tokens {
+        let (found, expected) = (tokens.ids.len(), shard.tokens);
+        let problem = format!("it has {found} tokens where its manifest says {expected}");
+        return Err(StoreError::corrupt(&shard.path, problem).into());
+    }
+    Ok(Arc::new(tokens))
+}
+
+/// The tokens of an epoch, cut into portions.
+pub(crate) struct Portions {
+    shards: Receiver<Result<Loaded>>,
+    current: Option<(Loaded, usize)>,
+    /// Tokens of the epoch that are left.
+    left: u64,
+}
+
+/// Consecutive tokens: ranges of shards.
+pub(crate) type Portion = Vec<(Loaded, Range<usize>)>;
+
+impl Portions {
+    /// From token `from` of an epoch on; `shards` comes from [`read`], with the same `from`.
+    pub(crate) fn new(shards: Receiver<Result<Loaded>>, list: &[Shard], from: u64) -> Portions {
+        let all: u64 = list.iter().map(|shard| shard.tokens).sum();
+        let mut before = 0;
+        for shard in list {
+            if before + shard.tokens > from {
+                break;
+            }
+            before += shard.tokens;
+        }
+        // The first shard to come begins at token `before`.
+        let mut portions = Portions { shards, current: None, left: all - before };
+        portions.skip_in_first((from - before) as usize);
+        portions
+    }
+
+    fn skip_in_first(&mut self, tokens: usize) {
+        if tokens > 0 {
+            self.current = Some((Arc::new(Tokens::default()), tokens));
+        }
+    }
+
+    /// Begins the next epoch.
+    pub(crate) fn next_epoch(&mut self, list: &[Shard]) {
+        self.left = list.iter().map(|shard| shard.tokens).sum();
+    }
+
+    /// The next `tokens` tokens, or what is left of the epoch.
+    pub(crate) fn next(&mut self, tokens: u64) -> Result<Portion> {
+        let mut portion = Vec::new();
+        let mut wanted = tokens as usize;
+        while wanted > 0 && self.left > 0 {
+            let (shard, start) = match self.current.take() {
+                Some((shard, start)) if start < shard.ids.len() => (shard, start),
+                other => {
+                    let start = other.map_or(0, |(shard, start)| start - shard.ids.len());
+                    match self.shards.recv() {
+                        Ok(shard) => {
+                            self.left -= start as u64;
+                            (shard?, start)
+                        }
+                        // The reader is gone, and has said why before.
+                        Err(_) => break,
+                    }
+                }
+            };
+            let end = shard.ids.len().min(start + wanted);
+            wanted -= end - start;
+            self.left -= (end - start) as u64;
+            portion.push((shard.clone(), start..end));
+            self.current = Some((shard, end)).filter(|(shard, end)| *end < shard.ids.len());
+        }
+        Ok(portion)
+    }
+}
+
+/// Which tokens are kept.
+pub(crate) struct Filter {
+    /// For each word: kept if 32 random bits are below this.
+    keep: Vec<u64>,
+    always: bool,
+}
+
+impl Filter {
+    /// Subsampling with threshold `sample`: a word of frequency f stays with probability
+    /// √(t/f) + t/f, as in the original program; 0 keeps all.
+    pub(crate) fn new(vocabulary: &Vocabulary, sample: f64) -> Filter {
+        let tokens = vocabulary.tokens() as f64;
+        let keep = |&count: &u64| {
+            let ratio = sample * tokens / count.max(1) as f64;
+            let probability = if sample > 0.0 { ratio.sqrt() + ratio } else { 1.0 };
+            (probability.min(1.0) * 4_294_967_296.0) as u64
+        };
+        Filter { keep: vocabulary.counts().iter().map(keep).collect(), always: sample <= 0.0 }
+    }
+
+    /// The tokens of a portion that are in the vocabulary and stay, with [`START`] before each
+    /// document. `name` names the random numbers.
+    pub(crate) fn apply(&self, portion: &Portion, name: [u64; 3]) -> Vec<u32> {
+        let mut jobs = Vec::new();
+        for (shard, range) in portion {
+            // One job at least: a shard without tokens may hold the mark of a document that begins
+            // with the next.
+            for start in (range.start..range.end.max(range.start + 1)).step_by(JOB_TOKENS) {
+                jobs.push((shard, start..range.end.min(start + JOB_TOKENS)));
+            }
+        }
+        let kept: Vec<Vec<u32>> = (0..jobs.len())
+            .into_par_iter()
+            .map(|job| {
+                let (shard, range) = &jobs[job];
+                let [seed, epoch, portion] = name;
+                let random = Random::named(&[seed, SUBSAMPLING, epoch, portion, job as u64]);
+                self.filter(shard, range.clone(), random)
+            })
+            .collect();
+        kept.concat()
+    }
+
+    fn filter(&self, shard: &Tokens, range: Range<usize>, mut random: Random) -> Vec<u32> {
+        let mut kept = Vec::with_capacity(range.len() + 16);
+        let mut row = shard.ends.partition_point(|&end| end < range.start);
+        while row < shard.ends.len() {
+            let start = if row == 0 { 0 } else { shard.ends[row - 1] };
+            let end = shard.ends[row];
+            let last = range.end == shard.ids.len() && start == range.end;
+            if start >= range.end && !last {
+                break;
+            }
+            if shard.parts[row] == 0 && start >= range.start {
+                kept.push(START);
+            }
+            let first = start.max(range.start);
+            for &id in &shard.ids[first..end.min(range.end).max(first)] {
+                if id != UNKNOWN && (self.always || (random.bits() >> 32) < self.keep[id as usize])
+                {
+                    kept.push(id);
+                }
+            }
+            row += 1;
+        }
+        kept
+    }
+}
+
+/// Calls `f` with each context word of the center at `center` that stands at most `reach` words away
+/// in the same document: those before it, nearest first, then those after it.
+#[inline(always)]
+pub(crate) fn contexts(kept: &[u32], center: usize, reach: usize, mut f: impl FnMut(u32)) {
+    for &word in kept[center.saturating_sub(reach)..center].iter().rev() {
+        if word == START {
+            break;
+        }
+        f(word);
+    }
+    for &word in &kept[center + 1..kept.len().min(center + 1 + reach)] {
+        if word == START {
+            break;
+        }
+        f(word);
+    }
+}

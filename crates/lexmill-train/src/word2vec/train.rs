@@ -1,0 +1,506 @@
+//! The stage: epochs, portions, checkpoints, the model.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use crossbeam_channel::bounded;
+use lexmill_store::table::{Column, write_table};
+use lexmill_store::{
+    ByteSize, Error as StoreError, Event, FileEntry, Manifest, Progress, Resources, StageKey,
+    StageWriter, UnitRecord,
+};
+use lexmill_tokenize::vocabulary;
+use lexmill_vocab::{BlockLayout, Random};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::compose::{Batch, Batching, Composer};
+use super::examples::{CUT_TOKENS, Outputs, Sorted, Split, Windows, skipgram};
+use super::huffman::Tree;
+use super::matrix::width;
+use super::model::{Model, Shape};
+use super::noise::Noise;
+use super::settings::{Architecture, Word2vecSettings};
+use super::start::start_from;
+use super::step::{GROUP, Pair, Scratch, Step};
+use super::subwords::WordRows;
+use super::text::{Filter, Portion, Portions, Shard, read};
+use crate::grid::{epoch_tiles, train_tiles};
+use crate::{Error, METRICS, Result};
+
+/// Raised when the same settings and tokens give other bytes.
+pub const VERSION: u32 = 1;
+
+const CHECKPOINT: &str = "checkpoint";
+/// Tells the streams of random numbers apart.
+const STRATA: u64 = 2;
+const NEGATIVES: u64 = 13;
+/// Examples that share negatives, where inputs are made of several rows.
+const COMPOSED_GROUP: usize = 8;
+/// Blocks at most where inputs are made of several rows: batches are small.
+const COMPOSED_BLOCKS: u32 = 16;
+const COMPOSED_TILE_BLOCKS: u32 = 8;
+
+/// Where training stands.
+struct State {
+    model: Model,
+    /// Epochs that are whole.
+    epochs: u32,
+    /// Portions of the next one that are done.
+    portions: u64,
+    points: Vec<Point>,
+}
+
+/// A row of the table of losses: what a portion of the tokens gave.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Point {
+    epoch: u32,
+    /// Tokens read since the start of the epoch.
+    tokens: u64,
+    /// Predictions in the portion.
+    examples: u64,
+    /// The sum of their losses, as bits.
+    loss: u64,
+    /// The learning rate at the end, as bits.
+    rate: u32,
+}
+
+struct Training<'a> {
+    settings: &'a Word2vecSettings,
+    shape: Shape<'a>,
+    shards: &'a [Shard],
+    tokens: u64,
+    filter: Filter,
+    noise: Vec<Noise>,
+    tree: Option<&'a Tree>,
+    step: Step,
+    stage: &'a StageWriter,
+    resources: &'a Resources,
+    progress: &'a Progress,
+    metadata: Value,
+    /// Where the last checkpoint stands, in words.
+    kept: String,
+    last_checkpoint: Instant,
+}
+
+/// Runs the stage on a finished tokenize and a finished vocabulary stage.
+///
+/// # Errors
+/// If an input can't be read, the model does not fit in memory, there is nothing to train on, training
+/// diverges, or the disk refuses. The last checkpoint stays for the next run.
+pub fn run(
+    settings: &Word2vecSettings,
+    tokens: &Path,
+    vocabulary: &Path,
+    output: &Path,
+    key: StageKey,
+    resources: &Resources,
+    progress: &Progress,
+) -> Result<Manifest> {
+    let shards = shards(tokens)?;
+    let made_from = json!({
+        "tokens": Manifest::expect(tokens, &[lexmill_tokenize::tokenize::KIND])?.key,
+        "vocabulary": Manifest::expect(vocabulary, &[vocabulary::KIND])?.key.settings,
+    });
+    let vocabulary = vocabulary::read(vocabulary)?;
+    let words = vocabulary.len();
+    let threads = resources.threads.max(1);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("train-{index}"))
+        .build()
+        .map_err(|source| Error::Threads { threads, source })?;
+    let blocks = settings.blocks.unwrap_or_else(|| match settings.composed() {
+        false => BlockLayout::automatic_blocks(words),
+        true => BlockLayout::automatic_blocks(words).min(COMPOSED_BLOCKS),
+    });
+    // Where tiles are trained in strata, they have to be large enough for it.
+    let diagonal = settings.architecture == Architecture::Cbow && !settings.hierarchical();
+    let output_blocks = match settings.composed() && !diagonal {
+        true => blocks.min(COMPOSED_TILE_BLOCKS),
+        false => blocks,
+    };
+    let rows =
+        settings.ngrams().map(|ngrams| pool.install(|| WordRows::new(&vocabulary, ngrams, blocks)));
+    let input = BlockLayout::new(words + rows.as_ref().map_or(0, |r| r.buckets.len()), blocks);
+    let outputs = if settings.hierarchical() { words.saturating_sub(1) } else { words };
+    let shape = Shape {
+        settings,
+        vocabulary: &vocabulary,
+        rows: rows.as_ref(),
+        input,
+        output: BlockLayout::new(outputs, output_blocks),
+    };
+    let tree = settings.hierarchical().then(|| Tree::new(&vocabulary));
+    check_memory(&shape, tree.as_ref(), resources)?;
+    let noise = match settings.hierarchical() {
+        true => Vec::new(),
+        false => Noise::blocks(&vocabulary, shape.output, settings.noise_exponent),
+    };
+    let step = Step {
+        width: width(settings.dimensions),
+        negatives: if settings.hierarchical() { 0 } else { settings.negatives },
+        group: if settings.composed() { COMPOSED_GROUP } else { GROUP },
+        saturation: settings.saturation(),
+    };
+    let stage = StageWriter::begin(output, &key.hash())?;
+    let tokens = shards.iter().map(|shard| shard.tokens).sum();
+    let mut training = Training {
+        settings,
+        shape,
+        shards: &shards,
+        tokens,
+        filter: Filter::new(&vocabulary, settings.sample),
+        noise,
+        tree: tree.as_ref(),
+        step,
+        stage: &stage,
+        resources,
+        progress,
+        metadata: json!({
+            "model": settings.architecture.name(),
+            "settings": settings,
+            "vocabulary": made_from["vocabulary"],
+            "tokens": vocabulary.tokens(),
+            "made_from": made_from,
+        }),
+        kept: "no checkpoint was written yet".to_owned(),
+        last_checkpoint: Instant::now(),
+    };
+    let mut state = training.begin()?;
+    pool.install(|| training.train(&mut state))?;
+    training.check_finite(&state)?;
+    let mut files = shape.write(&state.model, stage.directory(), "", true, &training.metadata)?;
+    files.push(training.write_metrics(&state)?);
+    let report = json!({
+        "words": words,
+        "ngrams": rows.as_ref().map(|rows| rows.buckets.len()),
+        "tokens": tokens,
+        "loss": training.epoch_loss(&state, state.epochs),
+    });
+    Ok(stage.finish(key, files, BTreeMap::new(), report)?)
+}
+
+/// The token shards of a finished stage, in order.
+fn shards(directory: &Path) -> Result<Vec<Shard>> {
+    use lexmill_tokenize::tokenize;
+    let manifest = Manifest::expect(directory, &[tokenize::KIND])?;
+    manifest
+        .entries(tokenize::SHARDS)
+        .map(|shard| {
+            let name = shard.path.trim_start_matches("shards/").trim_end_matches(".parquet");
+            let report = manifest.units.get(&format!("shard {name}")).unwrap_or(&Value::Null);
+            let tokens = report["tokens"].as_u64().ok_or_else(|| {
+                StoreError::corrupt(directory, format!("its manifest does not know {name:?}"))
+            })?;
+            Ok(Shard { path: directory.join(&shard.path), tokens })
+        })
+        .collect()
+}
+
+fn check_memory(shape: &Shape<'_>, tree: Option<&Tree>, resources: &Resources) -> Result<()> {
+    let settings = shape.settings;
+    // Besides the parameters: words and lists, a portion with its examples, the shards on their way,
+    // a row group of the table while it is written, and the program itself.
+    let lists = shape.rows.map_or(0, WordRows::bytes) + tree.map_or(0, Tree::bytes);
+    let examples = settings.portion() * 60;
+    let needed = shape.bytes() + lists + shape.vocabulary.len() as u64 * 60 + examples + (96 << 20);
+    if needed > resources.memory_bytes {
+        return Err(Error::Memory {
+            words: shape.vocabulary.len(),
+            dimensions: settings.dimensions,
+            needed: ByteSize(needed),
+            given: ByteSize(resources.memory_bytes),
+        });
+    }
+    Ok(())
+}
+
+impl Training<'_> {
+    /// The state to go on from: a checkpoint, vectors from elsewhere, or the start.
+    fn begin(&mut self) -> Result<State> {
+        if let Some(checkpoint) = self.stage.unit(CHECKPOINT)
+            && let Some(file) = checkpoint.files.first()
+        {
+            let path = self.stage.path(&file.path);
+            let model = self.shape.read(path.parent().unwrap_or(&path))?;
+            let report = &checkpoint.report;
+            let epochs = report["epochs"].as_u64().unwrap_or(0) as u32;
+            let portions = report["portions"].as_u64().unwrap_or(0);
+            let points = serde_json::from_value(report["points"].clone()).unwrap_or_default();
+            self.kept = self.place(epochs, portions);
+            self.progress.report(Event::Resumed { epochs, parts: portions, unit: "portions" });
+            return Ok(State { model, epochs, portions, points });
+        }
+        let mut model = self.shape.initial();
+        if let Some(path) = &self.settings.initial_vectors {
+            let found = start_from(path, &self.shape, &mut model)?;
+            let words = self.shape.vocabulary.len();
+            self.progress.report(Event::Notice(format!(
+                "{found} of {words} words start with the vectors in {}",
+                path.display()
+            )));
+        }
+        Ok(State { model, epochs: 0, portions: 0, points: Vec::new() })
+    }
+
+    fn place(&self, epochs: u32, portions: u64) -> String {
+        let all = self.tokens.div_ceil(self.settings.portion());
+        match portions {
+            0 => format!("the checkpoint after epoch {epochs} is kept"),
+            _ => format!("the checkpoint {portions}/{all} through epoch {} is kept", epochs + 1),
+        }
+    }
+
+    fn train(&mut self, state: &mut State) -> Result<()> {
+        let (settings, shards) = (self.settings, self.shards);
+        let portion_tokens = settings.portion();
+        let from = state.portions * portion_tokens;
+        let before = u64::from(state.epochs) * self.tokens + from;
+        self.progress.begin("tokens", u64::from(settings.epochs) * self.tokens);
+        self.progress.advance(before);
+        let (to, loaded) = bounded(1);
+        let vocabulary = self.shape.vocabulary;
+        let epochs = state.epochs..settings.epochs;
+        std::thread::scope(|scope| {
+            scope.spawn(move || read(shards, vocabulary, epochs, from, &to));
+            let mut portions = Portions::new(loaded, shards, from);
+            let threads = self.resources.threads;
+            let mut composer = Composer::new(settings, self.step, self.shape.rows, threads);
+            while state.epochs < settings.epochs {
+                let begun = Instant::now();
+                while state.portions * portion_tokens < self.tokens {
+                    let portion = portions.next(portion_tokens)?;
+                    self.portion(state, &portion, &mut composer)?;
+                    let whole = state.portions * portion_tokens >= self.tokens;
+                    if !whole && self.last_checkpoint.elapsed() >= self.resources.checkpoint_every {
+                        self.checkpoint(state)?;
+                    }
+                }
+                self.end_epoch(state, begun)?;
+                portions.next_epoch(shards);
+            }
+            Ok(())
+        })
+    }
+
+    fn end_epoch(&mut self, state: &mut State, begun: Instant) -> Result<()> {
+        state.epochs += 1;
+        state.portions = 0;
+        let Some(loss) = self.epoch_loss(state, state.epochs) else {
+            return Err(Error::NoExamples);
+        };
+        self.progress.report(Event::Epoch {
+            epoch: state.epochs,
+            epochs: self.settings.epochs,
+            loss,
+            seconds: begun.elapsed().as_secs_f64(),
+        });
+        let by_epoch =
+            self.resources.checkpoint_epochs.is_some_and(|n| state.epochs % n.max(1) == 0);
+        let by_time = self.last_checkpoint.elapsed() >= self.resources.checkpoint_every;
+        if (by_epoch || by_time) && state.epochs < self.settings.epochs {
+            self.checkpoint(state)?;
+        }
+        Ok(())
+    }
+
+    /// The mean loss of an epoch's examples; nothing if it had none.
+    fn epoch_loss(&self, state: &State, epoch: u32) -> Option<f64> {
+        let points = || state.points.iter().filter(|point| point.epoch == epoch);
+        let examples: u64 = points().map(|point| point.examples).sum();
+        let sum: f64 = points().map(|point| f64::from_bits(point.loss)).sum();
+        (examples > 0).then(|| sum / examples as f64)
+    }
+
+    /// Trains on the next portion.
+    fn portion(
+        &mut self,
+        state: &mut State,
+        portion: &Portion,
+        composer: &mut Composer<'_>,
+    ) -> Result<()> {
+        let settings = self.settings;
+        let tokens: u64 = portion.iter().map(|(_, range)| range.len() as u64).sum();
+        let (epoch, number) = (u64::from(state.epochs), state.portions);
+        let kept = self.filter.apply(portion, [settings.seed, epoch, number]);
+        let windows = Windows {
+            window: settings.window,
+            shrink: settings.shrink_windows,
+            seed: settings.seed,
+        };
+        let cuts: Vec<_> = (0..kept.len())
+            .step_by(CUT_TOKENS)
+            .map(|start| start..kept.len().min(start + CUT_TOKENS))
+            .collect();
+        // Tokens before the portion, and of all epochs.
+        let before = epoch * self.tokens + number * settings.portion();
+        let all = u64::from(settings.epochs) * self.tokens;
+        let rate = |part: f64| settings.rate((before as f64 + tokens as f64 * part) / all as f64);
+        let outputs = self.tree.map_or(Outputs::Words, Outputs::Nodes);
+        let inputs = Split::new(self.shape.input);
+        let columns = Split::new(self.shape.output);
+        let (loss, examples) = if settings.composed() {
+            let batching = Batching {
+                architecture: settings.architecture,
+                subwords: settings.subwords,
+                windows: settings.batch_windows as usize,
+                outputs,
+                inputs,
+                columns,
+            };
+            let mut sum = (0.0, 0);
+            let (mut batch_number, mut told) = (0, 0);
+            for cuts in cuts.chunks(2 * self.resources.threads.max(1)) {
+                let batches: Vec<Vec<Batch>> = cuts
+                    .par_iter()
+                    .map(|centers| {
+                        let reaches = windows.reaches(centers, [epoch, number]);
+                        batching.batches(&kept, centers.clone(), &reaches)
+                    })
+                    .collect();
+                for batch in batches.iter().flatten() {
+                    let part = batch.end as f64 / kept.len() as f64;
+                    let name = [settings.seed, epoch, number, batch_number];
+                    let Model { input, output } = &mut state.model;
+                    sum.0 += composer.train(batch, input, output, &self.noise, rate(part), name);
+                    sum.1 += batch.predictions;
+                    batch_number += 1;
+                    let now = (tokens as f64 * part) as u64;
+                    self.progress.advance(now - told);
+                    told = now;
+                }
+            }
+            self.progress.advance(tokens - told);
+            sum
+        } else {
+            let cut: Vec<(Sorted<Pair>, u64)> = cuts
+                .par_iter()
+                .map(|centers| {
+                    let reaches = windows.reaches(centers, [epoch, number]);
+                    skipgram(&kept, centers.clone(), &reaches, outputs, inputs, columns)
+                })
+                .collect();
+            let examples = cut.iter().map(|(_, predictions)| predictions).sum();
+            let blocks = self.shape.input.blocks();
+            let tiles = epoch_tiles(blocks, &[settings.seed, STRATA, epoch, number]);
+            let each = tokens / tiles.len() as u64;
+            let Model { input, output } = &mut state.model;
+            let (step, none) = (&self.step, Noise::none());
+            let losses = train_tiles(
+                &tiles,
+                self.resources.threads,
+                input.blocks.iter_mut().map(Vec::as_mut_slice).collect(),
+                output.blocks.iter_mut().map(Vec::as_mut_slice).collect(),
+                || Scratch::new(step),
+                |i, tile, rows, columns, scratch| {
+                    let part = (f64::from(tile.stratum) + 0.5) / f64::from(blocks);
+                    let name = [settings.seed, NEGATIVES, epoch, number, i as u64];
+                    let mut random = Random::named(&name);
+                    let noise = self.noise.get(tile.column_block as usize).unwrap_or(&none);
+                    let number = (tile.row_block * blocks + tile.column_block) as usize;
+                    let mut loss = 0.0;
+                    for (pairs, _) in &cut {
+                        let pairs = pairs.items(number);
+                        let rate = rate(part);
+                        loss += step.train(pairs, rows, columns, noise, &mut random, rate, scratch);
+                    }
+                    self.progress.advance(each);
+                    loss
+                },
+            );
+            self.progress.advance(tokens - each * tiles.len() as u64);
+            (losses.into_iter().sum(), examples)
+        };
+        if !f64::is_finite(loss) {
+            return Err(self.diverged(state.epochs + 1));
+        }
+        state.points.push(Point {
+            epoch: state.epochs + 1,
+            tokens: number * settings.portion() + tokens,
+            examples,
+            loss: loss.to_bits(),
+            rate: rate(1.0).to_bits(),
+        });
+        state.portions += 1;
+        let running = self.epoch_loss(state, state.epochs + 1).unwrap_or(0.0);
+        self.progress.tell(format!("lr {:.5}, loss {running:.4}", rate(1.0)));
+        Ok(())
+    }
+
+    fn check_finite(&self, state: &State) -> Result<()> {
+        match state.model.input.finite() && state.model.output.finite() {
+            true => Ok(()),
+            false => Err(self.diverged(state.epochs.max(1))),
+        }
+    }
+
+    fn diverged(&self, epoch: u32) -> Error {
+        Error::Diverged {
+            epoch,
+            advice: format!("Lower learning_rate (now {})", self.settings.learning_rate),
+            kept: self.kept.clone(),
+        }
+    }
+
+    /// Writes the whole state, and removes the one before.
+    fn checkpoint(&mut self, state: &State) -> Result<()> {
+        self.check_finite(state)?;
+        let name = format!("checkpoint-{:06}-{:06}", state.epochs, state.portions);
+        let directory = self.stage.directory();
+        let prefix = format!("{name}/");
+        let files = self.shape.write(&state.model, directory, &prefix, false, &self.metadata)?;
+        self.stage.record(&UnitRecord {
+            unit: CHECKPOINT.to_owned(),
+            files,
+            report: json!({
+                "epochs": state.epochs,
+                "portions": state.portions,
+                "points": state.points,
+            }),
+        })?;
+        let list = std::fs::read_dir(directory).map_err(StoreError::io("list", directory))?;
+        for entry in list.flatten() {
+            let other = entry.file_name().to_string_lossy().into_owned();
+            if other.starts_with("checkpoint-") && other != name {
+                // One too many does no harm.
+                let _removed = std::fs::remove_dir_all(entry.path());
+            }
+        }
+        self.kept = self.place(state.epochs, state.portions);
+        self.last_checkpoint = Instant::now();
+        tracing::debug!(epochs = state.epochs, portions = state.portions, "wrote a checkpoint");
+        Ok(())
+    }
+
+    /// The table of losses: a row a portion.
+    fn write_metrics(&self, state: &State) -> Result<FileEntry> {
+        let points = &state.points;
+        let mut running = (0, 0.0, 0u64);
+        let epoch_losses = points.iter().map(|point| {
+            let (epoch, sum, examples) = &mut running;
+            if *epoch != point.epoch {
+                (*epoch, *sum, *examples) = (point.epoch, 0.0, 0);
+            }
+            *sum += f64::from_bits(point.loss);
+            *examples += point.examples;
+            *sum / *examples as f64
+        });
+        let epoch_losses = epoch_losses.collect();
+        let mean = |point: &Point| f64::from_bits(point.loss) / point.examples as f64;
+        let columns = vec![
+            ("epoch", Column::u32(points.iter().map(|point| point.epoch).collect())),
+            ("tokens", Column::u64(points.iter().map(|point| point.tokens).collect())),
+            ("examples", Column::u64(points.iter().map(|point| point.examples).collect())),
+            ("loss", Column::f64(points.iter().map(mean).collect())),
+            ("epoch_loss", Column::f64(epoch_losses)),
+            (
+                "learning_rate",
+                Column::f32(points.iter().map(|point| f32::from_bits(point.rate)).collect()),
+            ),
+        ];
+        Ok(write_table(&self.stage.path(METRICS), METRICS, columns, &self.metadata)?)
+    }
+}
