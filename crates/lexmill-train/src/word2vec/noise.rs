@@ -36,7 +36,7 @@ impl Noise {
         Noise { places: Vec::new() }
     }
 
-    fn new(weights: &[f64]) -> Noise {
+    pub(super) fn new(weights: &[f64]) -> Noise {
         let total: f64 = weights.iter().sum();
         let usable = total > 0.0 && total.is_finite();
         let scale = weights.len() as f64 / total;

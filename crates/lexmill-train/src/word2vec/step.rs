@@ -446,3 +446,203 @@ fn move_row<const K: usize>(h: &mut [Lanes], tile: &[[Lanes; K]], steps: [f32; K
         *h = sum;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXACT: Saturation = Saturation { limit: f32::INFINITY, skip: false };
+
+    fn rows(count: usize, dim: usize, seed: u64) -> Vec<Lanes> {
+        let mut random = Random::named(&[seed]);
+        let mut rows = vec![Lanes::ZERO; count * dim.div_ceil(8)];
+        for row in rows.chunks_mut(dim.div_ceil(8)) {
+            for i in 0..dim {
+                row[i / 8].0[i % 8] = random.unit_f32() - 0.5;
+            }
+        }
+        rows
+    }
+
+    fn wide(rows: &[Lanes]) -> Vec<f64> {
+        rows.iter().flat_map(|lanes| lanes.0).map(f64::from).collect()
+    }
+
+    fn step(dim: usize, negatives: usize, saturation: Saturation) -> Step {
+        Step { width: dim.div_ceil(8), negatives, group: GROUP, saturation }
+    }
+
+    fn group(
+        step: &Step,
+        pairs: &[Pair],
+        drawn: &[u32],
+        rows: &mut [Lanes],
+        columns: &mut [Lanes],
+        rate: f32,
+    ) -> f64 {
+        let mut scratch = Scratch::new(step);
+        scratch.drawn.copy_from_slice(drawn);
+        f64::from(step.group(pairs, rows, columns, rate, &mut scratch))
+    }
+
+    /// The loss of a group, by the formula.
+    fn loss(pairs: &[Pair], drawn: &[u32], rows: &[f64], columns: &[f64], stride: usize) -> f64 {
+        let score = |pair: &Pair, column: usize| -> f64 {
+            let (h, t) = (pair.row as usize * stride, column * stride);
+            (0..stride).map(|k| rows[h + k] * columns[t + k]).sum()
+        };
+        let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
+        pairs
+            .iter()
+            .map(|pair| {
+                let x = score(pair, pair.target());
+                let label = if pair.target & LABEL_0 == 0 { 1.0 } else { 0.0 };
+                let negatives = drawn.iter().filter(|&&n| n as usize != pair.target());
+                softplus(x) - label * x
+                    + negatives.map(|&n| softplus(score(pair, n as usize))).sum::<f64>()
+            })
+            .sum()
+    }
+
+    /// What a step adds is −rate times the derivative of the loss, by finite differences. Rows are
+    /// used once each, except negatives, since rows that move twice move from two places.
+    #[test]
+    fn steps_are_gradients() {
+        for (dim, negatives, count) in
+            [(5, 0, 3), (8, 1, 16), (13, 5, 16), (20, 7, 9), (9, 12, 16), (100, 5, 16)]
+        {
+            let step = step(dim, negatives, EXACT);
+            let stride = step.width * 8;
+            let pairs: Vec<Pair> =
+                (0..count).map(|i| Pair::new(i, 40 - i, negatives > 0 || i % 2 == 0)).collect();
+            // One of them is the target of an example.
+            let mut drawn: Vec<u32> = (0..negatives as u32).collect();
+            if let Some(last) = drawn.last_mut() {
+                *last = 40;
+            }
+            let (mut h, mut t) = (rows(16, dim, 1), rows(41, dim, 2));
+            let (old_h, old_t) = (wide(&h), wide(&t));
+            let rate = 0.01;
+            let found = group(&step, &pairs, &drawn, &mut h, &mut t, rate);
+            let expected = loss(&pairs, &drawn, &old_h, &old_t, stride);
+            assert!((found - expected).abs() < 1e-4 * expected, "{found} {expected}");
+            let small = 1e-5;
+            for (side, (old, new)) in [(&old_h, wide(&h)), (&old_t, wide(&t))].iter().enumerate() {
+                for place in 0..old.len() {
+                    let at = |shift: f64| {
+                        let mut moved = (*old).clone();
+                        moved[place] += shift;
+                        match side {
+                            0 => loss(&pairs, &drawn, &moved, &old_t, stride),
+                            _ => loss(&pairs, &drawn, &old_h, &moved, stride),
+                        }
+                    };
+                    let derivative = (at(small) - at(-small)) / (2.0 * small);
+                    // Padding stays zero.
+                    let derivative = if place % stride < dim { derivative } else { 0.0 };
+                    let moved = new[place] - old[place];
+                    // Target 40 moves as a target before it moves as a negative, both by its old place.
+                    assert!(
+                        (moved + f64::from(rate) * derivative).abs() < 2e-6,
+                        "dim {dim}, negatives {negatives}, side {side}, place {place}: {moved} {derivative}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Rows that come again move in the order of the examples, by steps of the group's start.
+    #[test]
+    fn rows_that_come_again_move_in_order() {
+        let (dim, step) = (11, step(11, 5, EXACT));
+        let stride = step.width * 8;
+        let mut random = Random::named(&[3]);
+        for _ in 0..50 {
+            let pairs: Vec<Pair> =
+                (0..16).map(|_| Pair::new(random.below(4), random.below(5), true)).collect();
+            let drawn: Vec<u32> = (0..5).map(|_| random.below(6)).collect();
+            let (mut h, mut t) = (rows(4, dim, 1), rows(6, dim, 2));
+            let (mut plain_h, mut plain_t) = (wide(&h), wide(&t));
+            group(&step, &pairs, &drawn, &mut h, &mut t, 0.05);
+            let (start_h, start_t) = (plain_h.clone(), plain_t.clone());
+            let g = |pair: &Pair, column: usize, label: f64| {
+                let x: f64 = (0..stride)
+                    .map(|k| start_h[pair.row as usize * stride + k] * start_t[column * stride + k])
+                    .sum();
+                0.05 * (label - 1.0 / (1.0 + (-x).exp()))
+            };
+            let mut gains = vec![0.0; start_t.len()];
+            for pair in &pairs {
+                let target = pair.target();
+                for k in 0..stride {
+                    let (i, j) = (pair.row as usize * stride + k, target * stride + k);
+                    let old = plain_h[i];
+                    plain_h[i] += g(pair, target, 1.0) * plain_t[j];
+                    plain_t[j] += g(pair, target, 1.0) * old;
+                    for &n in drawn.iter().filter(|&&n| n as usize != target) {
+                        plain_h[i] += g(pair, n as usize, 0.0) * start_t[n as usize * stride + k];
+                        gains[n as usize * stride + k] += g(pair, n as usize, 0.0) * start_h[i];
+                    }
+                }
+            }
+            plain_t.iter_mut().zip(gains).for_each(|(t, gain)| *t += gain);
+            for (found, expected) in
+                wide(&h).iter().chain(&wide(&t)).zip(plain_h.iter().chain(&plain_t))
+            {
+                assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn large_scores_saturate_as_asked() {
+        let at = |saturation: Saturation, x: f32, label: f32| {
+            saturation.step(Lanes::all(x), Lanes::all(label)).0.0[3]
+        };
+        let clip = Saturation { limit: 6.0, skip: false };
+        let skip = Saturation { limit: 6.0, skip: true };
+        assert_eq!((at(clip, 7.0, 0.0), at(clip, -7.0, 1.0)), (-1.0, 1.0));
+        assert_eq!((at(clip, 7.0, 1.0), at(clip, -7.0, 0.0)), (0.0, 0.0));
+        assert_eq!((at(skip, 6.0, 0.0), at(skip, -6.5, 1.0)), (0.0, 0.0));
+        for x in [-5.9f32, -1.0, 0.0, 0.5, 5.9] {
+            let exact = 1.0 - 1.0 / (1.0 + (-f64::from(x)).exp());
+            for saturation in [EXACT, clip, skip] {
+                assert!((f64::from(at(saturation, x, 1.0)) - exact).abs() < 1e-6, "{x}");
+            }
+        }
+        // Far out the loss grows in a line, and nothing overflows.
+        let (g, loss) = EXACT.step(Lanes::all(1e4), Lanes::ZERO);
+        assert_eq!((g.0[0], loss.0[0]), (-1.0, 1e4));
+    }
+
+    #[test]
+    fn both_compilations_give_the_same_bits() {
+        for negatives in [0, 5, 8] {
+            let step = step(37, negatives, EXACT);
+            let noise = Noise::new(&[1.0; 9]);
+            let (mut h, mut t) = (rows(9, 37, 1), rows(9, 37, 2));
+            let (mut other_h, mut other_t) = (h.clone(), t.clone());
+            let mut random = Random::named(&[6]);
+            let pairs: Vec<Pair> = (0..1000)
+                .map(|_| Pair::new(random.below(9), random.below(9), random.below(2) == 0))
+                .collect();
+            let mut scratch = Scratch::new(&step);
+            let mut other_random = random.clone();
+            let loss = step.train(&pairs, &mut h, &mut t, &noise, &mut random, 0.05, &mut scratch);
+            let other = step.train_portable(
+                &pairs,
+                &mut other_h,
+                &mut other_t,
+                &noise,
+                &mut other_random,
+                0.05,
+                &mut scratch,
+            );
+            assert_eq!(loss.to_bits(), other.to_bits());
+            let bits = |rows: &[Lanes]| {
+                rows.iter().flat_map(|x| x.0).map(f32::to_bits).collect::<Vec<u32>>()
+            };
+            assert_eq!((bits(&h), bits(&t)), (bits(&other_h), bits(&other_t)));
+        }
+    }
+}
