@@ -5,6 +5,8 @@
 //! the peers' are without reading the vocabulary (`word2vec/peers.rs` says how). Words are the text's
 //! tokens times the epochs, for everyone.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, bail};
 
 use crate::child;
@@ -122,6 +124,8 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
     if lines.is_empty() {
         bail!("nothing to measure: name a peer that has the models, or leave --peers-only away");
     }
+    // What two separate runs of one thread gain by running at once: more, the machine does not give.
+    let mut machine: BTreeMap<Model, Vec<f64>> = BTreeMap::new();
     for run in 1..=lab.runs(1) {
         for line in &mut lines {
             let how = How {
@@ -139,7 +143,7 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
                 }
             };
             say(&format!(
-                "run {run}, {}, {} threads, {}: {} CPU, {} wall",
+                "run {run}, {}, threads {}, {}: {} CPU, {} wall",
                 line.model.name(),
                 line.threads,
                 name(line.who),
@@ -147,6 +151,23 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
                 seconds(training.wall)
             ));
             line.runs.push(training);
+        }
+        for &model in &options.models {
+            if let Some(alone) = alone(&lines, model) {
+                let how = How {
+                    threads: 1,
+                    epochs: options.epochs,
+                    seed: 1,
+                    preset: options.preset.clone(),
+                };
+                let outputs = [output.clone(), output.with_extension("beside")];
+                outputs.iter().try_for_each(|output| remove(output))?;
+                let mut both =
+                    outputs.each_ref().map(|it| model.command(lab, job.directory(), it, &how));
+                let gain = 2.0 * alone / child::together(&mut both)?;
+                machine.entry(model).or_default().push(gain);
+                outputs.iter().try_for_each(|output| remove(output))?;
+            }
         }
     }
 
@@ -156,6 +177,10 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
             let met = bar("≥ 1.85 ×", gain.median() >= GAIN);
             let name = format!("{}: wall, 1 thread / 2 threads", model.name());
             report.spread(&name, &gain, times, met);
+        }
+        if let Some(gains) = machine.remove(&model) {
+            let name = format!("{}: two 1-thread runs at once / one after the other", model.name());
+            report.spread(&name, &Spread::of(gains), times, String::new());
         }
     }
     let words = tokens as f64 * f64::from(options.epochs);
@@ -177,7 +202,7 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
         &rows,
     ));
     report.note(format!(
-        "{} tokens, {} epoch(s); medians of {} run(s). Lexmill: the whole process, token shards to \
+        "Tokens: {}; epochs: {}; runs: {} (medians). Lexmill: the whole process, token shards to \
          written model. word2vec.c: the whole process, the vocabulary given. fastText: the process \
          less one with -epoch 0. gensim: its train().",
         thousands(tokens),
@@ -200,6 +225,12 @@ fn name(who: Who) -> &'static str {
 /// Lexmill's line with the same model and threads.
 fn ours(lines: &[Line], model: Model, threads: u32) -> Option<&Line> {
     lines.iter().find(|line| (line.model, line.threads, line.who) == (model, threads, None))
+}
+
+/// The clock of the last run of one thread, if there was one of two threads as well.
+fn alone(lines: &[Line], model: Model) -> Option<f64> {
+    ours(lines, model, 2)?;
+    Some(ours(lines, model, 1)?.runs.last()?.wall)
 }
 
 /// Runs of one thread over those of two.
@@ -266,5 +297,7 @@ mod tests {
         assert_eq!((ours.len(), &*ours[2], &*ours[6]), (11, "Lexmill", ""));
         assert_eq!(two_threads(&lines, Model::Cbow).unwrap().median(), 2.0);
         assert!(two_threads(&lines[1..], Model::Cbow).is_none());
+        assert_eq!(alone(&lines, Model::Cbow), Some(2.0));
+        assert_eq!(alone(&lines[..2], Model::Cbow), None);
     }
 }
