@@ -106,13 +106,6 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
         On::Whole => corpus::english_words(lab)?,
     };
     let peers = Peers::prepare(lab, &options.peers, &text, "word2vec-peers")?;
-    // Shards and vocabulary, which cost nothing here, as the vocabulary costs the others nothing.
-    let job = Job::plain(lab, &text, "word2vec-lexmill");
-    job.clear()?;
-    job.clone().to(WORDS).run()?;
-    let tokens = job.reported(TOKENS, "tokens")?;
-    let output = lab.work("word2vec-model");
-
     let mut lines: Vec<Line> = Vec::new();
     for &model in &options.models {
         for &threads in &options.threads {
@@ -124,6 +117,13 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
     if lines.is_empty() {
         bail!("nothing to measure: name a peer that has the models, or leave --peers-only away");
     }
+    // Shards and vocabulary, which cost nothing here, as the vocabulary costs the others nothing.
+    let job = Job::plain(lab, &text, "word2vec-lexmill");
+    job.clear()?;
+    job.clone().to(WORDS).run()?;
+    let tokens = job.reported(TOKENS, "tokens")?;
+    let output = lab.work("word2vec-model");
+
     // What two separate runs of one thread gain by running at once: more, the machine does not give.
     let mut machine: BTreeMap<Model, Vec<f64>> = BTreeMap::new();
     for run in 1..=lab.runs(1) {
