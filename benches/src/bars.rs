@@ -10,6 +10,10 @@ pub(crate) mod peers;
 pub(crate) mod scaling;
 pub(crate) mod scores;
 pub(crate) mod threads;
+pub(crate) mod word2vec;
+pub(crate) mod word2vec_identity;
+pub(crate) mod word2vec_memory;
+pub(crate) mod word2vec_scores;
 
 use anyhow::Result;
 

@@ -3,7 +3,7 @@
 //! What is there already is used again; names carry the length of what it was made from.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -52,6 +52,73 @@ pub(crate) fn english_repeated(lab: &Lab, bytes: u64) -> Result<Text> {
     prepare(lab, &format!("{times}-times"), |source, name, directory| {
         (1..=times).try_for_each(|i| link(source, &directory.join(format!("{i:04}-{name}.txt"))))
     })
+}
+
+/// All English as the reference text is: a document a line, its words lower-cased between single
+/// spaces, words being letters with apostrophes inside. What cuts at spaces alone reads it as Lexmill
+/// does.
+pub(crate) fn english_words(lab: &Lab) -> Result<Text> {
+    let sources = ENGLISH.map(|corpus| unpack(lab, &format!("corpora/{corpus}.txt.zst")));
+    let sources = sources.into_iter().collect::<Result<Vec<_>>>()?;
+    let mut bytes = 0;
+    for source in &sources {
+        bytes += length(source)?;
+    }
+    let target = lab.work(&format!("text/english-words-{bytes}.txt"));
+    if !target.is_file() {
+        say(&format!("makes {}", target.display()));
+        let mut file = AtomicFile::create(&target)?;
+        for source in &sources {
+            let text =
+                File::open(source).with_context(|| format!("can't open {}", source.display()))?;
+            documents(&mut BufReader::new(text), &mut file)
+                .with_context(|| format!("cutting {} into words", source.display()))?;
+        }
+        file.commit("", 0)?;
+    }
+    let bytes = length(&target)?;
+    Ok(Text { pattern: target.to_string_lossy().into_owned(), bytes })
+}
+
+/// Paragraphs with empty lines between documents, to documents' words a line.
+fn documents(text: &mut dyn BufRead, out: &mut dyn Write) -> io::Result<()> {
+    let (mut line, mut document) = (String::new(), String::new());
+    loop {
+        line.clear();
+        let over = text.read_line(&mut line)? == 0;
+        if over || line.trim().is_empty() {
+            if !document.is_empty() {
+                document.push('\n');
+                out.write_all(document.as_bytes())?;
+                document.clear();
+            }
+            if over {
+                return Ok(());
+            }
+        }
+        words(&line, &mut document);
+    }
+}
+
+fn words(line: &str, document: &mut String) {
+    let mut inside = false;
+    let mut characters = line.chars().peekable();
+    while let Some(character) = characters.next() {
+        if character.is_alphabetic() {
+            if !inside && !document.is_empty() {
+                document.push(' ');
+            }
+            inside = true;
+            document.extend(character.to_lowercase());
+        } else if matches!(character, '\'' | '\u{2019}')
+            && inside
+            && characters.peek().is_some_and(|next| next.is_alphabetic())
+        {
+            document.push('\'');
+        } else {
+            inside = false;
+        }
+    }
 }
 
 /// A folder of English files, made by `make` from each unpacked corpus, its name and the folder.
@@ -138,6 +205,14 @@ fn document_end(text: &[u8], place: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn english_becomes_words() {
+        let text = "The dog's\u{2019} 3 BONES, won\u{2019}t\n'tis\n\n\n42\n\nÉté\n";
+        let mut out = Vec::new();
+        documents(&mut text.as_bytes(), &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "the dog's bones won't tis\nété\n");
+    }
 
     #[test]
     fn texts_are_cut_between_documents() {

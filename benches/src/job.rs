@@ -26,7 +26,17 @@ impl Job {
     /// The reference pipeline on the reference text, in a directory below the working directory.
     pub(crate) fn reference(lab: &Lab, directory: &str) -> Result<Job> {
         let text = corpus::reference(lab)?;
-        Ok(Job::new(lab, "reference.toml", &text, directory))
+        Ok(Job::plain(lab, &text, directory))
+    }
+
+    /// The reference pipeline on another text of a document a line and words between spaces.
+    pub(crate) fn plain(lab: &Lab, text: &Text, directory: &str) -> Job {
+        Job::new(lab, "reference.toml", text, directory)
+    }
+
+    /// The pipeline of skip-gram and CBOW.
+    pub(crate) fn word2vec(lab: &Lab, text: &Text, directory: &str) -> Job {
+        Job::new(lab, "word2vec.toml", text, directory)
     }
 
     /// The pipeline for natural English, without scores.
@@ -72,6 +82,16 @@ impl Job {
     /// With the test sets of the data folder.
     pub(crate) fn test_sets(self, lab: &Lab) -> Result<Job> {
         Ok(lab.test_sets()?.into_iter().fold(self, |job, (key, value)| job.set(key, value)))
+    }
+
+    /// With every English test set of the data folder.
+    pub(crate) fn every_test_set(self, lab: &Lab) -> Result<Job> {
+        let (similarity, analogies) = lab.every_test_set()?;
+        // JSON's lists of strings are TOML's.
+        let list = |paths: &[String]| serde_json::json!(paths).to_string();
+        Ok(self
+            .set("stages.scores.similarity", list(&similarity))
+            .set("stages.scores.analogies", list(&analogies)))
     }
 
     /// This stage and what it reads from.

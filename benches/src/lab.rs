@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::Places;
 use crate::machine::root;
@@ -10,6 +10,9 @@ use crate::machine::root;
 /// Test sets below the data folder: similarity, then analogies.
 const SIMILARITY: [&str; 3] =
     ["eval/EN-WS-353-ALL.txt", "eval/EN-SIMLEX-999.txt", "eval/EN-MEN-TR-3k.txt"];
+/// Further ones, which not every bar looks at.
+const MORE_SIMILARITY: [&str; 3] =
+    ["eval/EN-WS-353-SIM.txt", "eval/EN-WS-353-REL.txt", "eval/EN-RG-65.txt"];
 const ANALOGIES: [&str; 1] = ["eval/questions-words.txt"];
 
 /// A place to measure in.
@@ -97,6 +100,16 @@ impl Lab {
             ("stages.scores.similarity", list(&SIMILARITY)?),
             ("stages.scores.analogies", list(&ANALOGIES)?),
         ])
+    }
+
+    /// Paths of all English test sets: similarity, then analogies.
+    pub(crate) fn every_test_set(&self) -> Result<(Vec<String>, Vec<String>)> {
+        let path = |name: &&str| {
+            let path = self.data(name)?.into_os_string().into_string();
+            path.map_err(|path| anyhow!("the path {} is not UTF-8", path.display()))
+        };
+        let similarity = SIMILARITY.iter().chain(&MORE_SIMILARITY).map(path);
+        Ok((similarity.collect::<Result<_>>()?, ANALOGIES.iter().map(path).collect::<Result<_>>()?))
     }
 
     /// A pipeline of this package.

@@ -12,6 +12,7 @@ mod job;
 mod lab;
 mod machine;
 mod report;
+mod word2vec;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -91,6 +92,18 @@ enum Bar {
         #[arg(long, value_name = "DIR")]
         glove: Option<PathBuf>,
     },
+    /// Skip-gram and CBOW: words a CPU second, beside word2vec.c, fastText and gensim
+    #[command(name = "word2vec")]
+    Word2vec(bars::word2vec::Options),
+    /// Scores of skip-gram and CBOW, three seeds, beside the peers'
+    #[command(name = "word2vec-scores")]
+    Word2vecScores(bars::word2vec_scores::Options),
+    /// The same bytes of every skip-gram and CBOW for all threads, and after being killed
+    #[command(name = "word2vec-identity")]
+    Word2vecIdentity(bars::word2vec_identity::Options),
+    /// Peak memory of skip-gram and CBOW on much English
+    #[command(name = "word2vec-memory")]
+    Word2vecMemory(bars::word2vec_memory::Options),
 }
 
 impl Bar {
@@ -107,6 +120,10 @@ impl Bar {
             Bar::Scaling { largest } => format!("scaling --largest {}", largest.0),
             Bar::Build => "build".to_owned(),
             Bar::Peers { .. } => "peers --glove DIR".to_owned(),
+            Bar::Word2vec(options) => format!("word2vec{}", options.flags()),
+            Bar::Word2vecScores(options) => format!("word2vec-scores{}", options.flags()),
+            Bar::Word2vecIdentity(options) => format!("word2vec-identity{}", options.flags()),
+            Bar::Word2vecMemory(options) => format!("word2vec-memory{}", options.flags()),
         }
     }
 
@@ -122,6 +139,10 @@ impl Bar {
             Bar::Scaling { largest } => bars::scaling::measure(lab, largest.0),
             Bar::Build => bars::build::measure(lab),
             Bar::Peers { glove } => bars::peers::measure(lab, glove.as_deref()),
+            Bar::Word2vec(options) => bars::word2vec::measure(lab, options),
+            Bar::Word2vecScores(options) => bars::word2vec_scores::measure(lab, options),
+            Bar::Word2vecIdentity(options) => bars::word2vec_identity::measure(lab, options),
+            Bar::Word2vecMemory(options) => bars::word2vec_memory::measure(lab, options),
         }
     }
 }

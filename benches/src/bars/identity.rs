@@ -14,12 +14,12 @@ use crate::job::Job;
 use crate::lab::Lab;
 use crate::report::{Report, bar, say, thousands};
 
-const THREADS: [u32; 4] = [1, 2, 3, 8];
-const BUDGETS: [&str; 2] = ["1GiB", "4GiB"];
+pub(crate) const THREADS: [u32; 4] = [1, 2, 3, 8];
+pub(crate) const BUDGETS: [&str; 2] = ["1GiB", "4GiB"];
 /// A run between two kills gets no farther than this part of a whole run, and half of it on average.
 const RUN_PART: f64 = 0.33;
 
-type Tables = BTreeMap<String, String>;
+pub(crate) type Tables = BTreeMap<String, String>;
 
 /// Measures it.
 pub(crate) fn measure(lab: &Lab, kills: u32, seed: u64) -> Result<Report> {
@@ -51,7 +51,14 @@ pub(crate) fn measure(lab: &Lab, kills: u32, seed: u64) -> Result<Report> {
     let name = format!("{runs} runs: threads 1, 2, 3, 8 × memory 1 GiB, 4 GiB");
     report.fact(&name, verdict(&wrong), bar("identical", wrong.is_empty()));
 
-    let killing = Killing { job: &job, expected: &expected, longest: whole * RUN_PART, seed };
+    job.clear()?;
+    let killing = Killing {
+        job: &job,
+        expected: &expected,
+        longest: whole * RUN_PART,
+        seed,
+        clear: &|| job.clear(),
+    };
     let outcome = killing.run(kills)?;
     let name = format!("{kills} kills, {} runs to the end", outcome.ends);
     let met = bar("identical", outcome.wrong.is_empty());
@@ -66,36 +73,43 @@ pub(crate) fn measure(lab: &Lab, kills: u32, seed: u64) -> Result<Report> {
     Ok(report)
 }
 
-fn verdict(wrong: &[String]) -> String {
+/// How many differ, in words.
+pub(crate) fn verdict(wrong: &[String]) -> String {
     match wrong.len() {
         0 => "all the same".to_owned(),
         n => format!("{n} differ"),
     }
 }
 
-struct Killing<'a> {
-    job: &'a Job,
-    expected: &'a Tables,
+/// A pipeline that is killed at random moments.
+pub(crate) struct Killing<'a> {
+    pub(crate) job: &'a Job,
+    /// What is to be there at its end.
+    pub(crate) expected: &'a Tables,
     /// Longest time between two kills, in seconds.
-    longest: f64,
-    seed: u64,
+    pub(crate) longest: f64,
+    /// Seed of the moments.
+    pub(crate) seed: u64,
+    /// Removes what is to be made anew after each end.
+    pub(crate) clear: &'a dyn Fn() -> Result<()>,
 }
 
+/// What came of it.
 #[derive(Default)]
-struct Outcome {
+pub(crate) struct Outcome {
     /// How often the pipeline came to its end.
-    ends: u32,
+    pub(crate) ends: u32,
     /// Ends with other tables.
-    wrong: Vec<String>,
+    pub(crate) wrong: Vec<String>,
     /// How many kills fell into which stage.
-    places: BTreeMap<String, u32>,
+    pub(crate) places: BTreeMap<String, u32>,
 }
 
 impl Killing<'_> {
-    fn run(&self, kills: u32) -> Result<Outcome> {
+    /// Kills it so many times, then lets it come to its end.
+    pub(crate) fn run(&self, kills: u32) -> Result<Outcome> {
         let mut random = Random::named(&[self.seed]);
         let mut outcome = Outcome::default();
-        self.job.clear()?;
         let mut killed = 0;
         while killed < kills {
             let threads = THREADS[random.below(THREADS.len() as u32) as usize];
@@ -122,7 +136,7 @@ impl Killing<'_> {
         let differ = differences(self.expected, &self.job.tables()?);
         say(&format!("end {}: {} files differ", outcome.ends, differ.len()));
         outcome.wrong.extend(differ.first().map(|file| format!("end {}: {file}", outcome.ends)));
-        self.job.clear()
+        (self.clear)()
     }
 
     /// The stage that is begun and not done.
