@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use lexmill_cooccur::{CountSettings, count};
 use lexmill_embeddings::export::{self, ExportSettings};
 use lexmill_eval::{EvaluateSettings, evaluate};
+use lexmill_phrases::{PhrasesSettings, phrases};
 use lexmill_store::{Manifest, Progress, Resources, StageKey, file_hash};
 use lexmill_tokenize::{Corpus, TokenizeSettings, VocabularySettings, tokenize, vocabulary};
 use lexmill_train::glove::{self, GloveSettings};
@@ -16,6 +17,8 @@ use serde::de::DeserializeOwned;
 pub enum Kind {
     /// Corpus files to token shards.
     Tokenize,
+    /// Token shards to token shards with phrases joined.
+    Phrases,
     /// Token shards to the vocabulary.
     Vocabulary,
     /// Token shards to co-occurrence counts.
@@ -28,15 +31,26 @@ pub enum Kind {
     Evaluate,
 }
 
-/// All kinds, each after those that it can read from.
-pub const KINDS: [Kind; 6] =
-    [Kind::Tokenize, Kind::Vocabulary, Kind::Count, Kind::Glove, Kind::Export, Kind::Evaluate];
+/// All kinds, each after the other kinds that it can read from.
+pub const KINDS: [Kind; 7] = [
+    Kind::Tokenize,
+    Kind::Phrases,
+    Kind::Vocabulary,
+    Kind::Count,
+    Kind::Glove,
+    Kind::Export,
+    Kind::Evaluate,
+];
+
+/// The kinds that hold token shards: [`lexmill_tokenize::shards::TOKEN_STAGES`].
+const TOKENS: &[Kind] = &[Kind::Tokenize, Kind::Phrases];
 
 impl Kind {
     /// Its name in the pipeline file and in manifests.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Tokenize => tokenize::KIND,
+            Kind::Phrases => phrases::KIND,
             Kind::Vocabulary => vocabulary::KIND,
             Kind::Count => count::KIND,
             Kind::Glove => glove::KIND,
@@ -49,6 +63,7 @@ impl Kind {
     pub fn about(self) -> &'static str {
         match self {
             Kind::Tokenize => "Read corpus files, write token shards",
+            Kind::Phrases => "Join collocations in token shards, write token shards",
             Kind::Vocabulary => "Merge the words of token shards into a vocabulary",
             Kind::Count => "Count co-occurrences in token shards, write a grid of shards",
             Kind::Glove => "Train GloVe vectors on counts",
@@ -66,8 +81,8 @@ impl Kind {
     pub fn inputs(self) -> &'static [(&'static str, &'static [Kind])] {
         match self {
             Kind::Tokenize => &[],
-            Kind::Vocabulary => &[("tokens", &[Kind::Tokenize])],
-            Kind::Count => &[("tokens", &[Kind::Tokenize]), ("vocabulary", &[Kind::Vocabulary])],
+            Kind::Phrases | Kind::Vocabulary => &[("tokens", TOKENS)],
+            Kind::Count => &[("tokens", TOKENS), ("vocabulary", &[Kind::Vocabulary])],
             Kind::Glove => &[("counts", &[Kind::Count])],
             Kind::Export => &[("model", &[Kind::Glove])],
             Kind::Evaluate => &[("embeddings", &[Kind::Export])],
@@ -81,6 +96,7 @@ impl Kind {
         }
         Ok(match self {
             Kind::Tokenize => Settings::Tokenize(read(table)?),
+            Kind::Phrases => Settings::Phrases(read(table)?),
             Kind::Vocabulary => Settings::Vocabulary(read(table)?),
             Kind::Count => Settings::Count(read(table)?),
             Kind::Glove => Settings::Glove(read(table)?),
@@ -101,6 +117,8 @@ impl Kind {
 pub enum Settings {
     /// Of `tokenize`.
     Tokenize(TokenizeSettings),
+    /// Of `phrases`.
+    Phrases(PhrasesSettings),
     /// Of `vocabulary`.
     Vocabulary(VocabularySettings),
     /// Of `count`.
@@ -127,6 +145,7 @@ impl Settings {
     pub(crate) fn problems(&self) -> Vec<(&'static str, String)> {
         match self {
             Settings::Tokenize(s) => s.problems(),
+            Settings::Phrases(s) => s.problems(),
             Settings::Vocabulary(s) => s.problems(),
             Settings::Count(s) => s.problems(),
             Settings::Glove(s) => s.problems(),
@@ -173,6 +192,7 @@ impl Settings {
         }
         match self {
             Settings::Tokenize(s) => tokenize::key(s, &outside.corpus),
+            Settings::Phrases(s) => key(phrases::KIND, phrases::VERSION, s, inputs),
             Settings::Vocabulary(s) => key(vocabulary::KIND, vocabulary::VERSION, s, inputs),
             Settings::Count(s) => key(count::KIND, count::VERSION, s, inputs),
             Settings::Glove(s) => key(glove::KIND, glove::VERSION, s, inputs),
@@ -212,6 +232,7 @@ impl Settings {
             Settings::Tokenize(s) => {
                 tokenize::run(s, &outside.corpus, output, resources, progress)?
             }
+            Settings::Phrases(s) => phrases::run(s, input(0), output, key, resources, progress)?,
             Settings::Vocabulary(s) => {
                 vocabulary::run(s, input(0), output, key, resources, progress)?
             }
@@ -222,5 +243,16 @@ impl Settings {
             Settings::Export(s) => export::run(s, input(0), output, key, resources, progress)?,
             Settings::Evaluate(s) => evaluate::run(s, input(0), output, key, resources, progress)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_that_hold_tokens_are_the_same_everywhere() {
+        let names: Vec<&str> = TOKENS.iter().map(|kind| kind.name()).collect();
+        assert_eq!(names, lexmill_tokenize::shards::TOKEN_STAGES);
     }
 }

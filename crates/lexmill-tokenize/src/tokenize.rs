@@ -273,7 +273,8 @@ impl Job<'_> {
         let mut segments = 0;
         let mut send = |segment: Segment| {
             segments += 1;
-            let done = self.stage.unit(&shard_unit(&shard_name(&group.key, segment.number))).is_some();
+            let done =
+                self.stage.unit(&shard_unit(&shard_name(&group.key, segment.number))).is_some();
             match done {
                 true => self.segment_done(&group.key),
                 // Fails when all workers have stopped, which they do on an error of theirs.
