@@ -14,7 +14,8 @@ pub enum Score {
     Word2phrase,
     /// `(pab − min_count) / (pa · pb) · V`, as gensim's `Phrases`. What gensim takes for the
     /// size of the vocabulary, V, is the number of entries of its table of counts: all different words
-    /// plus all different pairs, however rare.
+    /// plus all different pairs, however rare. (Words and pairs of one spelling, `a_b`, are one entry
+    /// there and two here.)
     Gensim,
     /// Normalized pointwise mutual information (Bouma 2009), from −1 to 1:
     /// `ln(p(ab) / (p(a) · p(b))) / −ln p(ab)`, with probabilities as shares of N.
@@ -37,7 +38,8 @@ pub struct Totals {
 
 impl Score {
     /// The threshold where none is given: those of word2phrase and gensim for their scores, 0.5 for
-    /// NPMI, and 1000 for G². G² grows with the corpus: this suits some ten million tokens.
+    /// NPMI, and 1000 for G². G² grows with the corpus (this suits some ten million tokens) and puts
+    /// frequent pairs such as `of the` first.
     pub fn default_threshold(self) -> f64 {
         match self {
             Score::Word2phrase => 100.0,
