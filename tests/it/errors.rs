@@ -230,14 +230,18 @@ fn mistakes_on_the_command_line() {
 fn stages_that_are_not_what_is_asked_for() {
     let lab = Lab::small();
     lab.run("run p.toml --dir r --to counts").done();
-    lab.run("vocabulary --tokens r/words -o v")
-        .failed(&["\"r/words\" is not a finished tokenize stage", "it is a vocabulary stage"]);
+    lab.run("vocabulary --tokens r/words -o v").failed(&[
+        "\"r/words\" is not a finished tokenize or phrases stage",
+        "it is a vocabulary stage",
+    ]);
     lab.run("count --tokens r/tokens --vocabulary r/tokens -o v")
         .failed(&["\"r/tokens\" is not a finished vocabulary stage"]);
-    lab.run("vocabulary --tokens corpus -o v")
-        .failed(&["\"corpus\" is not a finished tokenize stage", "it holds no manifest.json"]);
+    lab.run("vocabulary --tokens corpus -o v").failed(&[
+        "\"corpus\" is not a finished tokenize or phrases stage",
+        "it holds no manifest.json",
+    ]);
     lab.run("vocabulary --tokens nowhere -o v")
-        .failed(&["\"nowhere\" is not a finished tokenize stage", "no such directory"]);
+        .failed(&["\"nowhere\" is not a finished tokenize or phrases stage", "no such directory"]);
     lab.run("export --model r/counts -o v")
         .failed(&["\"r/counts\" is not a finished glove stage", "it is a count stage"]);
     lab.run("neighbors r ke").failed(&["\"r\" holds no finished export stage"]);
@@ -275,7 +279,7 @@ fn tables_that_are_cut() {
     let lab = Lab::small();
     lab.run("run p.toml --dir r").done();
     for (table, stage, command) in [
-        ("tokens", "tokenize", "vocabulary --tokens r/tokens -o v"),
+        ("tokens", "tokenize or phrases", "vocabulary --tokens r/tokens -o v"),
         ("words", "vocabulary", "count --tokens r/tokens --vocabulary r/words -o v"),
         ("counts", "count", "glove --counts r/counts -o v"),
         ("glove", "glove", "export --model r/glove -o v"),

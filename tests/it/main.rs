@@ -8,6 +8,7 @@
 //! | [`text`] | dirty text is read as stated, and what was changed is counted |
 //! | [`messages`] | exact texts of `plan`, `status`, `validate` |
 //! | [`inspect`] | `inspect` on real tables (only where it is compiled in) |
+//! | [`phrases`] | two passes of phrases from text to counts |
 //! | [`pipelines`] | every file in `pipelines/` is a good one |
 //! | [`regressions`] | what once went wrong |
 //! | [`data`] | the dirty files of `$LEXMILL_DATA`, where it is set |
@@ -25,6 +26,7 @@ mod identity;
 mod inspect;
 mod lab;
 mod messages;
+mod phrases;
 mod pipeline;
 mod pipelines;
 mod regressions;

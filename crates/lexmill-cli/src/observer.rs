@@ -183,6 +183,7 @@ impl Observer for Reporter {
         for (name, unit) in [
             ("documents", "documents"),
             ("tokens", "tokens"),
+            ("phrases", "phrases"),
             ("words", "words"),
             ("cells", "cells"),
         ] {

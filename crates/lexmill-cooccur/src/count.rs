@@ -23,7 +23,8 @@ use lexmill_store::{
     Error as StoreError, FileEntry, Manifest, Progress, Resources, StageKey, StageWriter,
     UnitRecord,
 };
-use lexmill_tokenize::{tokenize, vocabulary};
+use lexmill_tokenize::shards::{Shard, provenance, token_shards};
+use lexmill_tokenize::vocabulary;
 use lexmill_vocab::{BlockLayout, Vocabulary};
 use serde_json::{Value, json};
 
@@ -46,19 +47,6 @@ const LEAST_RUN_TOKENS: u64 = if cfg!(test) { 8 } else { 1 << 20 };
 
 /// The most tokens of a run: with a mark for each document, their positions fit 32 bits.
 const MOST_RUN_TOKENS: u64 = 1 << 31;
-
-/// A token shard of the corpus.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Shard {
-    pub(crate) path: PathBuf,
-    /// BLAKE3 of its file.
-    pub(crate) hash: String,
-    pub(crate) words: PathBuf,
-    pub(crate) tokens: u64,
-    pub(crate) documents: u64,
-    /// Whether its last document goes on in the next shard.
-    pub(crate) continued: bool,
-}
 
 /// Everything a step of the stage needs.
 pub(crate) struct Counting<'a> {
@@ -88,7 +76,7 @@ pub fn run(
     progress: &Progress,
 ) -> Result<Manifest> {
     let words = vocabulary::read(vocabulary)?;
-    let shards = shards(tokens)?;
+    let (text, shards) = token_shards(tokens)?;
     let blocks = settings.blocks.unwrap_or_else(|| BlockLayout::automatic_blocks(words.len()));
     let layout = BlockLayout::new(words.len(), blocks);
     let growth = Growth::find(output, &key, &shards)?;
@@ -117,37 +105,10 @@ pub fn run(
         None => counting.whole()?,
     };
     let made_from = json!({
-        "tokens": Manifest::expect(tokens, &[tokenize::KIND])?.key,
+        "tokens": provenance(&text),
         "vocabulary": Manifest::expect(vocabulary, &[vocabulary::KIND])?.key.settings,
     });
     counting.complete(key, rows, counted, made_from)
-}
-
-/// The token shards of a finished tokenize stage, in order.
-fn shards(directory: &Path) -> Result<Vec<Shard>> {
-    let manifest = Manifest::expect(directory, &[tokenize::KIND])?;
-    let shards = manifest.entries(tokenize::SHARDS);
-    let words = manifest.entries(tokenize::WORDS);
-    shards
-        .zip(words)
-        .map(|(shard, words)| {
-            let name = shard.path.trim_start_matches("shards/").trim_end_matches(".parquet");
-            let report = manifest.units.get(&format!("shard {name}")).unwrap_or(&Value::Null);
-            let number = |field: &str| {
-                report[field].as_u64().ok_or_else(|| {
-                    StoreError::corrupt(directory, format!("its manifest does not know {name:?}"))
-                })
-            };
-            Ok(Shard {
-                path: directory.join(&shard.path),
-                hash: shard.blake3.clone(),
-                words: directory.join(&words.path),
-                tokens: number("tokens")?,
-                documents: number("documents")?,
-                continued: number("documents_continued")? > 0,
-            })
-        })
-        .collect()
 }
 
 impl Counting<'_> {

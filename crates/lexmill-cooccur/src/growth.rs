@@ -19,11 +19,12 @@ use std::path::Path;
 use lexmill_store::table::tokens::{Tokens, read_token_shard};
 use lexmill_store::table::vocabulary::WordsReader;
 use lexmill_store::{Manifest, StageKey, UnitRecord};
+use lexmill_tokenize::shards::Shard;
 use lexmill_vocab::{BlockLayout, Vocabulary};
 use serde_json::{Value, json};
 
 use crate::Result;
-use crate::count::{Counting, KIND, Shard};
+use crate::count::{Counting, KIND};
 use crate::grid::{Grid, cells_path};
 use crate::rows::Accumulator;
 use crate::run::Cursor;

@@ -371,7 +371,8 @@ fn check(
                     );
                 }
                 Some(Some(kind)) if !accepted.contains(kind) => {
-                    let wanted = list(accepted.iter().map(|kind| kind.name()));
+                    let wanted: Vec<&str> = accepted.iter().map(|kind| kind.name()).collect();
+                    let wanted = wanted.join(" or ");
                     problems.push(Problem::at(
                         &span,
                         format!(
@@ -385,9 +386,48 @@ fn check(
         }
         stages.push(Stage { id: draft.id, kind: draft.kind, inputs, settings: draft.settings });
     }
-    // Kinds read only from kinds before them, so this puts every stage after its inputs.
     stages.sort_by_key(|stage| stage.kind);
+    let stages = match in_order(stages) {
+        Ok(stages) => stages,
+        Err(circle) => {
+            for id in &circle {
+                let message = format!("stage {id:?} reads, by way of others or not, from itself");
+                let place = place(&["stages", id]);
+                let hint = Some("the first phrases stage reads from a tokenize stage".to_owned());
+                problems.push(Problem::at(&place, message).help(hint));
+            }
+            return None;
+        }
+    };
     Some(Definition { name, neighbors, stages })
+}
+
+/// Puts every stage after its inputs, otherwise in the given order: other kinds come in the order of
+/// [`KINDS`] anyway, but `phrases` reads from its own kind as well. The error names the stages that
+/// read from each other in a circle.
+fn in_order(mut waiting: Vec<Stage>) -> Result<Vec<Stage>, Vec<String>> {
+    let mut stages: Vec<Stage> = Vec::new();
+    while !waiting.is_empty() {
+        let unmet = |stage: &Stage| {
+            stage.inputs.iter().any(|input| waiting.iter().any(|other| other.id == *input))
+        };
+        match waiting.iter().position(|stage| !unmet(stage)) {
+            Some(next) => stages.push(waiting.remove(next)),
+            None => {
+                let input = |id: &str| -> Option<&str> {
+                    let stage = waiting.iter().find(|stage| stage.id == id)?;
+                    stage.inputs.first().map(String::as_str)
+                };
+                let ids = waiting.iter().map(|stage| stage.id.as_str());
+                let round = |id: &&str| {
+                    let chain = std::iter::successors(input(id), |id| input(id));
+                    chain.take(waiting.len()).any(|before| before == *id)
+                };
+                return Err(ids.filter(round).map(str::to_owned).collect());
+            }
+        }
+    }
+    Ok(stages)
 }
 
 fn draft(

@@ -56,6 +56,13 @@ pub(crate) fn estimate(
             sizes.tokens = known("tokens").unwrap_or(text / 5.9 + inline as f64);
             (sizes.tokens * 2.4, 0.0, settings.shard_bytes.0 as f64 * 8.0)
         }
+        Settings::Phrases(_) => {
+            // Of English text 5 % are joined; a pair in three is new, until they repeat.
+            let pairs = sizes.tokens * 0.3 * (8e6 / sizes.tokens.max(1.0)).powf(0.2).min(3.0);
+            let disk = sizes.tokens * 2.4;
+            sizes.tokens = known("tokens").unwrap_or(sizes.tokens * 0.95);
+            (disk, pairs * 6.0, sizes.tokens.sqrt() * 2000.0 + 1e8)
+        }
         Settings::Vocabulary(settings) => {
             let guess =
                 18.0 * sizes.tokens.sqrt() * (5.0 / (settings.min_count.max(1) as f64)).sqrt();

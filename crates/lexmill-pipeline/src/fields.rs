@@ -19,6 +19,7 @@ const fn field(name: &'static str, help: &'static str) -> Field {
 pub fn fields(kind: Kind) -> &'static [Field] {
     match kind {
         Kind::Tokenize => TOKENIZE,
+        Kind::Phrases => PHRASES,
         Kind::Vocabulary => VOCABULARY,
         Kind::Count => COUNT,
         Kind::Glove => GLOVE,
@@ -45,6 +46,19 @@ const TOKENIZE: &[Field] = &[
     field("invalid_utf8", "Ill-formed UTF-8: replace (by U+FFFD, counted) or error [replace]"),
     field("max_word_bytes", "Longer words are dropped, and counted [1000]"),
     field("shard_bytes", "Text in a token shard [8MiB]"),
+];
+
+const PHRASES: &[Field] = &[
+    field(
+        "score",
+        "How strongly two words belong together: word2phrase, gensim, npmi or log-likelihood [word2phrase]",
+    ),
+    field(
+        "threshold",
+        "Join pairs that score more [word2phrase: 100, gensim: 10, npmi: 0.5, log-likelihood: 1000]",
+    ),
+    field("min_count", "Words and pairs that occur less often are no candidates [5]"),
+    field("delimiter", "What stands between the words of a phrase [_]"),
 ];
 
 const VOCABULARY: &[Field] = &[
@@ -179,6 +193,7 @@ mod tests {
         for kind in KINDS {
             let value = match kind.settings(toml::Table::new()).unwrap() {
                 Settings::Tokenize(s) => serde_json::to_value(s),
+                Settings::Phrases(s) => serde_json::to_value(s),
                 Settings::Vocabulary(s) => serde_json::to_value(s),
                 Settings::Count(s) => serde_json::to_value(s),
                 Settings::Glove(s) => serde_json::to_value(s),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use lexmill_cooccur::{CountSettings, count};
 use lexmill_embeddings::export::{self, ExportSettings};
 use lexmill_eval::{EvaluateSettings, evaluate};
+use lexmill_phrases::{PhrasesSettings, phrases};
 use lexmill_store::{Manifest, Progress, Resources, StageKey, file_hash};
 use lexmill_tokenize::{Corpus, TokenizeSettings, VocabularySettings, tokenize, vocabulary};
 use lexmill_train::glove::{self, GloveSettings};
@@ -17,6 +18,8 @@ use serde::de::DeserializeOwned;
 pub enum Kind {
     /// Corpus files to token shards.
     Tokenize,
+    /// Token shards to token shards with phrases joined.
+    Phrases,
     /// Token shards to the vocabulary.
     Vocabulary,
     /// Token shards to co-occurrence counts.
@@ -33,9 +36,10 @@ pub enum Kind {
     Evaluate,
 }
 
-/// All kinds, each after those that it can read from.
-pub const KINDS: [Kind; 8] = [
+/// All kinds, each after the other kinds that it can read from.
+pub const KINDS: [Kind; 9] = [
     Kind::Tokenize,
+    Kind::Phrases,
     Kind::Vocabulary,
     Kind::Count,
     Kind::Glove,
@@ -45,11 +49,15 @@ pub const KINDS: [Kind; 8] = [
     Kind::Evaluate,
 ];
 
+/// The kinds that hold token shards: [`lexmill_tokenize::shards::TOKEN_STAGES`].
+const TOKENS: &[Kind] = &[Kind::Tokenize, Kind::Phrases];
+
 impl Kind {
     /// Its name in the pipeline file and in manifests.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Tokenize => tokenize::KIND,
+            Kind::Phrases => phrases::KIND,
             Kind::Vocabulary => vocabulary::KIND,
             Kind::Count => count::KIND,
             Kind::Glove => glove::KIND,
@@ -64,6 +72,7 @@ impl Kind {
     pub fn about(self) -> &'static str {
         match self {
             Kind::Tokenize => "Read corpus files, write token shards",
+            Kind::Phrases => "Join collocations in token shards, write token shards",
             Kind::Vocabulary => "Merge the words of token shards into a vocabulary",
             Kind::Count => "Count co-occurrences in token shards, write a grid of shards",
             Kind::Glove => "Train GloVe vectors on counts",
@@ -83,9 +92,9 @@ impl Kind {
     pub fn inputs(self) -> &'static [(&'static str, &'static [Kind])] {
         match self {
             Kind::Tokenize => &[],
-            Kind::Vocabulary => &[("tokens", &[Kind::Tokenize])],
+            Kind::Phrases | Kind::Vocabulary => &[("tokens", TOKENS)],
             Kind::Count | Kind::Skipgram | Kind::Cbow => {
-                &[("tokens", &[Kind::Tokenize]), ("vocabulary", &[Kind::Vocabulary])]
+                &[("tokens", TOKENS), ("vocabulary", &[Kind::Vocabulary])]
             }
             Kind::Glove => &[("counts", &[Kind::Count])],
             Kind::Export => &[("model", &[Kind::Glove, Kind::Skipgram, Kind::Cbow])],
@@ -100,6 +109,7 @@ impl Kind {
         }
         Ok(match self {
             Kind::Tokenize => Settings::Tokenize(read(table)?),
+            Kind::Phrases => Settings::Phrases(read(table)?),
             Kind::Vocabulary => Settings::Vocabulary(read(table)?),
             Kind::Count => Settings::Count(read(table)?),
             Kind::Glove => Settings::Glove(read(table)?),
@@ -122,6 +132,8 @@ impl Kind {
 pub enum Settings {
     /// Of `tokenize`.
     Tokenize(TokenizeSettings),
+    /// Of `phrases`.
+    Phrases(PhrasesSettings),
     /// Of `vocabulary`.
     Vocabulary(VocabularySettings),
     /// Of `count`.
@@ -152,6 +164,7 @@ impl Settings {
     pub(crate) fn problems(&self) -> Vec<(&'static str, String)> {
         match self {
             Settings::Tokenize(s) => s.problems(),
+            Settings::Phrases(s) => s.problems(),
             Settings::Vocabulary(s) => s.problems(),
             Settings::Count(s) => s.problems(),
             Settings::Glove(s) => s.problems(),
@@ -206,6 +219,7 @@ impl Settings {
         }
         match self {
             Settings::Tokenize(s) => tokenize::key(s, &outside.corpus),
+            Settings::Phrases(s) => key(phrases::KIND, phrases::VERSION, s, inputs),
             Settings::Vocabulary(s) => key(vocabulary::KIND, vocabulary::VERSION, s, inputs),
             Settings::Count(s) => key(count::KIND, count::VERSION, s, inputs),
             Settings::Glove(s) => key(glove::KIND, glove::VERSION, s, inputs),
@@ -254,6 +268,7 @@ impl Settings {
             Settings::Tokenize(s) => {
                 tokenize::run(s, &outside.corpus, output, resources, progress)?
             }
+            Settings::Phrases(s) => phrases::run(s, input(0), output, key, resources, progress)?,
             Settings::Vocabulary(s) => {
                 vocabulary::run(s, input(0), output, key, resources, progress)?
             }
@@ -267,5 +282,16 @@ impl Settings {
             Settings::Export(s) => export::run(s, input(0), output, key, resources, progress)?,
             Settings::Evaluate(s) => evaluate::run(s, input(0), output, key, resources, progress)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_that_hold_tokens_are_the_same_everywhere() {
+        let names: Vec<&str> = TOKENS.iter().map(|kind| kind.name()).collect();
+        assert_eq!(names, lexmill_tokenize::shards::TOKEN_STAGES);
     }
 }

@@ -5,6 +5,8 @@
 //!   words with their counts).
 //! - [`vocabulary`]: reads `words/`; writes `vocabulary.parquet`.
 //!
+//! [`shards`] is how every later stage finds the token shards of a finished stage.
+//!
 //! New kinds of corpus files plug in at `reader` (bytes out of a file), new kinds of
 //! documents at `cut` (where documents end), new languages at `segment` (words out of text).
 
@@ -17,6 +19,7 @@ mod reader;
 mod report;
 mod segment;
 mod settings;
+pub mod shards;
 pub mod tokenize;
 pub mod vocabulary;
 

@@ -28,6 +28,7 @@ use crate::input::{Corpus, Group};
 use crate::report::TokenizeReport;
 use crate::segment::Segmenter;
 use crate::settings::{InvalidUtf8, TokenizeSettings};
+use crate::shards::{shard_file, shard_unit};
 use crate::{Error, Result, reader};
 
 /// The stage's kind.
@@ -142,7 +143,7 @@ pub fn run(
         report.add(&from_value(&unit.report["report"]));
         let segments = unit.report["segments"].as_u64().unwrap_or(0) as usize;
         for number in 0..segments {
-            let record = &records[&shard_unit(group, number)];
+            let record = &records[&shard_unit(&shard_name(group, number))];
             shards.extend(record.files.first().cloned());
             words.extend(record.files.get(1).cloned());
             units.insert(record.unit.clone(), record.report.clone());
@@ -172,8 +173,8 @@ fn group_unit(group: &str) -> String {
     format!("group {group}")
 }
 
-fn shard_unit(group: &str, number: usize) -> String {
-    format!("shard {group}-{number:05}")
+fn shard_name(group: &str, number: usize) -> String {
+    format!("{group}-{number:05}")
 }
 
 fn from_value(value: &Value) -> TokenizeReport {
@@ -197,9 +198,9 @@ impl Job<'_> {
         let mut records =
             vec![UnitRecord { unit: name, files: Vec::new(), report: report.clone() }];
         for number in 0..segments {
-            let unit = shard_unit(&group.key, number);
-            let names =
-                [shard_file(SHARDS, &group.key, number), shard_file(WORDS, &group.key, number)];
+            let name = shard_name(&group.key, number);
+            let unit = shard_unit(&name);
+            let names = [shard_file(SHARDS, &name), shard_file(WORDS, &name)];
             let files: Vec<FileEntry> = names
                 .iter()
                 .filter_map(|name| previous.files.iter().find(|file| file.path == *name).cloned())
@@ -272,7 +273,8 @@ impl Job<'_> {
         let mut segments = 0;
         let mut send = |segment: Segment| {
             segments += 1;
-            let done = self.stage.unit(&shard_unit(&group.key, segment.number)).is_some();
+            let done =
+                self.stage.unit(&shard_unit(&shard_name(&group.key, segment.number))).is_some();
             match done {
                 true => self.segment_done(&group.key),
                 // Fails when all workers have stopped, which they do on an error of theirs.
@@ -369,10 +371,6 @@ impl Job<'_> {
         let report = json!({ "segments": 1, "report": TokenizeReport::default() });
         self.note(UnitRecord { unit: group_unit(SENTENCES), files: Vec::new(), report })
     }
-}
-
-fn shard_file(folder: &str, group: &str, number: usize) -> String {
-    format!("{folder}/{group}-{number:05}.parquet")
 }
 
 /// Counts the bytes that pass.
@@ -497,16 +495,18 @@ impl<'a> Worker<'a> {
         let mut order: Vec<u32> = (0..self.words.len() as u32).collect();
         order.sort_unstable_by(|&a, &b| self.words.bytes(a).cmp(self.words.bytes(b)));
         let sorted = order.iter().map(|&id| (self.words.word(id), counts[id as usize]));
-        let words = shard_file(WORDS, group, number);
+        let shard = shard_name(group, number);
+        let words = shard_file(WORDS, &shard);
         let words = write_words(&job.stage.path(&words), &words, sorted)?;
-        let name = shard_file(SHARDS, group, number);
+        let unit = shard_unit(&shard);
+        let name = shard_file(SHARDS, &shard);
         let metadata = json!({ "tokens": report.tokens });
         let path = job.stage.path(&name);
         let shard = write_token_shard(&path, &name, &self.words, &self.tokens, &metadata)?;
         self.words.clear();
         self.tokens.clear();
         job.note(UnitRecord {
-            unit: shard_unit(group, number),
+            unit,
             files: vec![shard, words],
             report: serde_json::to_value(report).expect("plain data"),
         })

@@ -13,6 +13,7 @@ use lexmill_vocab::{Interner, Vocabulary, WordCount};
 use serde_json::{Value, json};
 
 use crate::settings::VocabularySettings;
+use crate::shards::TOKEN_STAGES;
 use crate::tokenize::WORDS;
 use crate::{Error, Result};
 
@@ -26,7 +27,7 @@ pub const FILE: &str = "vocabulary.parquet";
 /// Files merged at a time.
 const FAN_IN: usize = 64;
 
-/// Runs the stage on a finished tokenize stage.
+/// Runs the stage on a finished stage of [`TOKEN_STAGES`].
 ///
 /// # Errors
 /// If the tokens can't be read, no word is left, or the disk refuses.
@@ -38,16 +39,15 @@ pub fn run(
     resources: &Resources,
     progress: &Progress,
 ) -> Result<Manifest> {
-    let manifest = Manifest::expect(tokens, &[crate::tokenize::KIND])?;
+    let manifest = Manifest::expect(tokens, TOKEN_STAGES)?;
     let stage = StageWriter::begin(output, &key.hash())?;
     let files = manifest.paths(tokens, WORDS);
     let words = manifest.entries(WORDS).map(|file| file.rows).sum();
     progress.begin("words", words);
-    let mut summary = Summary { min_count: settings.min_count, ..Summary::default() };
-    summary.reserved.extend(settings.reserved.iter().cloned());
     let budget = resources.data_bytes() as usize / 2;
-    merge(&files, stage.directory(), budget, progress, &mut summary)?;
-    let Summary { kept, types, tokens, .. } = summary;
+    let (min_count, reserved) = (settings.min_count, &settings.reserved);
+    let merged = merge_words(&files, stage.directory(), budget, min_count, reserved, progress)?;
+    let Merged { kept, types, tokens } = merged;
     let vocabulary = Vocabulary::ranked(kept, settings.max_words, &settings.reserved);
     if vocabulary.len() == settings.reserved.len() {
         return Err(Error::EmptyVocabulary { min_count: settings.min_count, types });
@@ -71,6 +71,38 @@ pub fn run(
 pub fn read(stage: &Path) -> Result<Vocabulary> {
     Manifest::expect(stage, &[KIND])?;
     Ok(lexmill_store::table::vocabulary::read_vocabulary(&stage.join(FILE))?)
+}
+
+/// The words of a corpus.
+#[derive(Debug, Clone, Default)]
+pub struct Merged {
+    /// Words that occur often enough, in no order.
+    pub kept: Vec<WordCount>,
+    /// Different words.
+    pub types: u64,
+    /// Tokens.
+    pub tokens: u64,
+}
+
+/// Sums the tables of words `files` exactly, within `budget` bytes of memory besides the words that
+/// are kept: those that occur `min_count` times or more, and those of `reserved`. What does not fit
+/// goes to files in `directory`, which stay there until the stage is finished.
+///
+/// # Errors
+/// If a table can't be read, or the disk refuses.
+pub fn merge_words(
+    files: &[PathBuf],
+    directory: &Path,
+    budget: usize,
+    min_count: u64,
+    reserved: &[String],
+    progress: &Progress,
+) -> Result<Merged> {
+    let mut summary = Summary { min_count, ..Summary::default() };
+    summary.reserved.extend(reserved.iter().cloned());
+    merge(files, directory, budget, progress, &mut summary)?;
+    let Summary { kept, types, tokens, .. } = summary;
+    Ok(Merged { kept, types, tokens })
 }
 
 /// Takes each word of the corpus once, with its whole count.

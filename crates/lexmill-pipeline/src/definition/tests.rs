@@ -49,6 +49,47 @@ fn stages_come_after_what_they_read_from() {
     assert_eq!((glove.seed, glove.x_max), (7, 10.0));
 }
 
+const CHAIN: &str = r#"
+[stages.words]
+kind = "vocabulary"
+tokens = "a-twice"
+
+[stages.a-twice]
+kind = "phrases"
+tokens = "z-once"
+threshold = 50
+
+[stages.z-once]
+kind = "phrases"
+tokens = "tokens"
+score = "npmi"
+
+[stages.tokens]
+kind = "tokenize"
+input = ["corpus/*.txt"]
+"#;
+
+#[test]
+fn phrases_come_after_the_phrases_they_read_from() {
+    let definition = Definition::parse(CHAIN, "file", &[]).unwrap();
+    let ids: Vec<&str> = definition.stages.iter().map(|stage| stage.id.as_str()).collect();
+    assert_eq!(ids, ["tokens", "z-once", "a-twice", "words"]);
+    let Settings::Phrases(phrases) = &definition.stages[2].settings else { panic!() };
+    assert_eq!(phrases.threshold, Some(50.0));
+    let circle = shown(&CHAIN.replace("\"tokens\"", "\"a-twice\""), &[]);
+    for part in [
+        "p.toml:6:9: stage \"a-twice\" reads, by way of others or not, from itself",
+        "p.toml:11:9: stage \"z-once\" reads",
+        "2 problems",
+    ] {
+        assert!(circle.contains(part), "{part}\n---\n{circle}");
+    }
+    let circle = shown(&CHAIN.replace("\"z-once\"", "\"a-twice\""), &[]);
+    assert!(circle.contains("\"a-twice\" reads") && circle.ends_with("1 problem"), "{circle}");
+    let wrong = shown(&CHAIN.replace("\"tokens\"", "\"words\""), &[]);
+    assert!(wrong.contains("tokens takes a tokenize or phrases stage, but \"words\""), "{wrong}");
+}
+
 #[test]
 fn every_mistake_is_found_at_once_and_shown_in_its_line() {
     let text = GOOD

@@ -1,12 +1,12 @@
 //! Token shards to portions of tokens, and these to the tokens that are trained on.
 
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 use lexmill_store::Error as StoreError;
 use lexmill_store::table::tokens::{Tokens, read_token_shard};
+use lexmill_tokenize::shards::Shard;
 use lexmill_vocab::{Random, Vocabulary};
 use rayon::prelude::*;
 
@@ -19,13 +19,6 @@ const UNKNOWN: u32 = u32::MAX;
 const JOB_TOKENS: usize = 1 << 16;
 /// Tells the streams of random numbers apart.
 const SUBSAMPLING: u64 = 10;
-
-/// A token shard and its number of tokens.
-#[derive(Debug, Clone)]
-pub(crate) struct Shard {
-    pub(crate) path: PathBuf,
-    pub(crate) tokens: u64,
-}
 
 /// A shard in memory.
 pub(crate) type Loaded = Arc<Tokens>;

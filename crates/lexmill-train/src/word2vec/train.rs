@@ -10,6 +10,7 @@ use lexmill_store::{
     ByteSize, Error as StoreError, Event, FileEntry, Manifest, Progress, Resources, StageKey,
     StageWriter, UnitRecord,
 };
+use lexmill_tokenize::shards::{Shard, provenance, token_shards};
 use lexmill_tokenize::vocabulary;
 use lexmill_vocab::{BlockLayout, Random};
 use rayon::prelude::*;
@@ -26,7 +27,7 @@ use super::settings::{Architecture, Word2vecSettings};
 use super::start::start_from;
 use super::step::{GROUP, Pair, Scratch, Step};
 use super::subwords::WordRows;
-use super::text::{Filter, Portion, Portions, Shard, read};
+use super::text::{Filter, Portion, Portions, read};
 use crate::grid::{epoch_tiles, train_tiles};
 use crate::{Error, METRICS, Result};
 
@@ -99,9 +100,9 @@ pub fn run(
     resources: &Resources,
     progress: &Progress,
 ) -> Result<Manifest> {
-    let shards = shards(tokens)?;
+    let (manifest, shards) = token_shards(tokens)?;
     let made_from = json!({
-        "tokens": Manifest::expect(tokens, &[lexmill_tokenize::tokenize::KIND])?.key,
+        "tokens": provenance(&manifest),
         "vocabulary": Manifest::expect(vocabulary, &[vocabulary::KIND])?.key.settings,
     });
     let vocabulary = vocabulary::read(vocabulary)?;
@@ -181,23 +182,6 @@ pub fn run(
         "loss": training.epoch_loss(&state, state.epochs),
     });
     Ok(stage.finish(key, files, BTreeMap::new(), report)?)
-}
-
-/// The token shards of a finished stage, in order.
-fn shards(directory: &Path) -> Result<Vec<Shard>> {
-    use lexmill_tokenize::tokenize;
-    let manifest = Manifest::expect(directory, &[tokenize::KIND])?;
-    manifest
-        .entries(tokenize::SHARDS)
-        .map(|shard| {
-            let name = shard.path.trim_start_matches("shards/").trim_end_matches(".parquet");
-            let report = manifest.units.get(&format!("shard {name}")).unwrap_or(&Value::Null);
-            let tokens = report["tokens"].as_u64().ok_or_else(|| {
-                StoreError::corrupt(directory, format!("its manifest does not know {name:?}"))
-            })?;
-            Ok(Shard { path: directory.join(&shard.path), tokens })
-        })
-        .collect()
 }
 
 fn check_memory(shape: &Shape<'_>, tree: Option<&Tree>, resources: &Resources) -> Result<()> {
