@@ -13,7 +13,7 @@ Run it with the programs it is to test, from the repository:
     /tmp/venv-ft/bin/python tests/interop/fasttext.py target/release/lexmill --models /tmp/models
 
 `--models DIR` names finished skipgram and cbow stages, one a folder: random ones as above, or those of
-runs. Without it, only files that fastText and gensim wrote are checked. With `--run FILE`, that pipeline
+runs. They are exported first, but where there is a folder NAME.vectors with all formats. Without it, only files that fastText and gensim wrote are checked. With `--run FILE`, that pipeline
 is run first and the skipgram and cbow stages below its run directory are checked too.
 
 Exits with 1 at the first mismatch, after saying what it is.
@@ -27,6 +27,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+# This file has the name of a module that it needs, so its own folder must not be searched for it.
+sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != Path(__file__).resolve().parent]
 
 import fasttext
 import gensim
@@ -85,8 +88,9 @@ def read_fasttext(binary, directory):
         ("skipgram", dict(loss="ns", minn=0, maxn=0)),
     ]
     for number, (model, options) in enumerate(shapes):
+        # With fewer than 10 threads fastText leaves a part of its input matrix as the memory was.
         trained = fasttext.train_unsupervised(
-            str(corpus), model=model, dim=10, epoch=2, minCount=1, thread=2, verbose=0, **options
+            str(corpus), model=model, dim=10, epoch=2, minCount=1, thread=12, verbose=0, **options
         )
         path = directory / f"theirs-{number}.bin"
         trained.save_model(str(path))
@@ -124,10 +128,12 @@ def read_gensim(binary, directory):
 
 def write_all(binary, directory, model):
     """A model of ours, exported: fastText and gensim must read what we read."""
-    out = directory / f"export-{model.name}"
-    formats = ["parquet", "word2vec-text", "word2vec-binary", "fasttext-vec", "fasttext-bin"]
-    flags = [flag for name in formats for flag in ("--formats", name)]
-    lexmill(binary, "export", "--model", model, *flags, "-o", out)
+    out = model.with_name(model.name + ".vectors")
+    if not out.exists():
+        out = directory / f"export-{model.name}"
+        formats = ["parquet", "word2vec-text", "word2vec-binary", "fasttext-vec", "fasttext-bin"]
+        flags = [flag for name in formats for flag in ("--formats", name)]
+        lexmill(binary, "export", "--model", model, *flags, "-o", out)
     path = out / "embeddings.fasttext.bin"
     theirs = fasttext.load_model(str(path))
     words = list(theirs.words)

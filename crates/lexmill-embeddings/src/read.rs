@@ -278,24 +278,31 @@ fn read_text(path: &Path, reader: Box<dyn BufRead>) -> Result<Embeddings> {
     finish(path, words, Vec::new(), dim.unwrap_or(0), vectors)
 }
 
-/// The header of a word2vec file in binary format that starts so, or `None` if it is text: where the
-/// first values stand there are bytes that are no text.
+/// The header of a word2vec file in binary format that starts so, or `None` if it is text: the first
+/// row reads as text, or there are no bytes in it that text does not have.
 fn binary_header(start: &[u8]) -> Option<Header> {
-    let end = start.iter().position(|&byte| byte == b'\n')?;
-    let (rows, dim) = header_line(std::str::from_utf8(&start[..end]).ok()?.trim_end())?;
-    let row = &start[end + 1..];
+    let line_end = |bytes: &[u8]| bytes.iter().position(|&byte| byte == b'\n');
+    let bytes = line_end(start)? + 1;
+    let (rows, dim) = header_line(std::str::from_utf8(&start[..bytes]).ok()?.trim_end())?;
+    let row = &start[bytes..];
+    let line = &row[..line_end(row).unwrap_or(row.len())];
+    let line = std::str::from_utf8(line).map(|line| line.trim_end_matches('\r'));
+    if line.is_ok_and(|line| split_row(line, dim, &mut Vec::new()).is_ok()) {
+        return None;
+    }
     let values = &row[row.iter().position(|&byte| byte == b' ')? + 1..];
     let values = &values[..values.len().min(dim.saturating_mul(4))];
-    let text = match std::str::from_utf8(values) {
-        Ok(text) => text,
-        // A character may be cut off at the end of what we look at.
-        Err(error) if error.error_len().is_none() && values.len() < dim.saturating_mul(4) => {
-            std::str::from_utf8(&values[..error.valid_up_to()]).unwrap_or_default()
+    // A character that goes on behind what we look at says nothing.
+    let (text, ill_formed) = match std::str::from_utf8(values) {
+        Ok(text) => (text, false),
+        Err(error) => {
+            let text = std::str::from_utf8(&values[..error.valid_up_to()]).unwrap_or_default();
+            (text, error.error_len().is_some())
         }
-        Err(_) => return Some(Header { bytes: end + 1, rows, dim }),
     };
-    let binary = text.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\r' | '\n'));
-    binary.then_some(Header { bytes: end + 1, rows, dim })
+    let binary =
+        ill_formed || text.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\r' | '\n'));
+    binary.then_some(Header { bytes, rows, dim })
 }
 
 /// The first line of a word2vec file.

@@ -187,7 +187,7 @@ fn what_is_not_there_or_not_an_export_is_named() {
     let error = Embeddings::read(&directory.path().join("nowhere")).unwrap_err().to_string();
     assert!(error.contains("nowhere"), "{error}");
     let error = Embeddings::read(directory.path()).unwrap_err().to_string();
-    assert!(error.contains("not a finished export stage"), "{error}");
+    assert!(error.contains("not a finished export or"), "{error}");
 }
 
 proptest! {
