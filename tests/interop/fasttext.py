@@ -150,7 +150,8 @@ def write_all(binary, directory, model):
     full = load_facebook_model(str(path))
     same(f"{path}: output in gensim", (full.syn1 if full.hs else full.syn1neg), outputs, 0)
     same(f"{path}: input in gensim", full.wv.vectors_vocab, inputs[: len(words)], 0)
-    for word in words:
+    # gensim gives "</s>" n-grams, which it does not have in fastText.
+    for word in (word for word in words if word != "</s>" or not ngrams):
         same(f"{path} in gensim: {word}", ours[word][0], wv[word])
     # gensim has no vector for a word that has no n-gram.
     for word in (word for word in asked if word not in words and len(word) > 3):
