@@ -7,6 +7,7 @@
 //! | [`errors`] | every bad input gives one clear message, and no panic |
 //! | [`text`] | dirty text is read as stated, and what was changed is counted |
 //! | [`messages`] | exact texts of `plan`, `status`, `validate` |
+//! | [`fasttext`] | files of fastText's and word2vec's, and words they don't know |
 //! | [`inspect`] | `inspect` on real tables (only where it is compiled in) |
 //! | [`phrases`] | two passes of phrases from text to counts |
 //! | [`pipelines`] | every file in `pipelines/` is a good one |
@@ -21,6 +22,7 @@
 
 mod data;
 mod errors;
+mod fasttext;
 mod identity;
 #[cfg(feature = "inspect")]
 mod inspect;

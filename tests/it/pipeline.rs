@@ -88,7 +88,7 @@ fn a_changed_setting_runs_what_depends_on_it() {
     let lab = finished();
     let mut args = String::from("p.toml --dir r");
     for (set, first, reason) in [
-        ("stages.vectors.vectors=word", 4, "vectors was \"sum\", is \"word\""),
+        ("stages.vectors.vectors=word", 4, "vectors was \"auto\", is \"word\""),
         ("stages.glove.x_max=5", 3, "x_max was 10.0, is 5.0"),
         ("seed=4", 3, "seed was 3, is 4"),
         ("stages.glove.epochs=2", 3, "epochs was 3, is 2"),

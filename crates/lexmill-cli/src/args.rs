@@ -126,15 +126,29 @@ enum Command {
     },
     /// The nearest words by cosine
     Neighbors {
-        /// Embeddings: a Parquet or text file, an export stage, or a run directory with one
+        /// Embeddings: a file (Parquet, or a format of word2vec, GloVe or fastText), an export, a
+        /// trained model, or a run directory with one
         #[arg(value_name = "EMBEDDINGS")]
         embeddings: PathBuf,
-        /// The words
+        /// The words; of models with n-grams, any words
         #[arg(value_name = "WORD", required = true)]
         words: Vec<String>,
         /// How many
         #[arg(short = 'n', long, default_value_t = 10)]
         count: usize,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The vectors of words, a line each: the word and its values
+    Vector {
+        /// Embeddings: a file (Parquet, or a format of word2vec, GloVe or fastText), an export, a
+        /// trained model, or a run directory with one
+        #[arg(value_name = "EMBEDDINGS")]
+        embeddings: PathBuf,
+        /// The words; of models with n-grams, any words
+        #[arg(value_name = "WORD", required = true)]
+        words: Vec<String>,
         /// Write JSON
         #[arg(long)]
         json: bool,
@@ -199,6 +213,15 @@ pub(crate) enum Task {
         /// As JSON.
         json: bool,
     },
+    /// Show the vectors of words.
+    Vector {
+        /// Where the vectors are.
+        embeddings: PathBuf,
+        /// Of which words.
+        words: Vec<String>,
+        /// As JSON.
+        json: bool,
+    },
     /// Show a table or a directory.
     #[cfg(feature = "inspect")]
     Inspect {
@@ -244,6 +267,7 @@ pub(crate) fn parse() -> Request {
         Command::Neighbors { embeddings, words, count, json } => {
             Task::Neighbors { embeddings, words, count, json }
         }
+        Command::Vector { embeddings, words, json } => Task::Vector { embeddings, words, json },
         #[cfg(feature = "inspect")]
         Command::Inspect { path, rows, word, json } => Task::Inspect { path, rows, word, json },
     };

@@ -6,6 +6,7 @@ mod neighbors;
 mod pipeline;
 mod scores;
 mod stage;
+mod vectors;
 
 use anyhow::Result;
 
@@ -27,6 +28,7 @@ pub(crate) fn execute(request: Request) -> Result<()> {
         Task::Neighbors { embeddings, words, count, json } => {
             neighbors::run(&embeddings, &words, count, json)
         }
+        Task::Vector { embeddings, words, json } => vectors::run(&embeddings, &words, json),
         #[cfg(feature = "inspect")]
         Task::Inspect { path, rows, word, json } => inspect::run(&path, rows, word, json),
     }

@@ -22,7 +22,7 @@ pub enum Error {
         /// What is wrong with it.
         problem: LineProblem,
     },
-    /// The header of a word2vec text file promises another number of rows than there are.
+    /// The header of a word2vec file promises another number of rows than there are.
     #[error("{path:?} has {found} rows, but its header says {expected}{}", cut_off(*.expected, *.found))]
     Rows {
         /// The file.
@@ -83,20 +83,52 @@ pub enum Error {
         /// The setting.
         wanted: &'static str,
     },
-    /// A word can't be written to a text format, whose separator it holds.
+    /// A word can't be written to a format, whose separator it holds.
     #[error(
-        "the word {word:?} has white space in it (or nothing), so the format {format:?} can't hold \
-         it; leave that format out (\"parquet\" holds any word)"
+        "the word {word:?} has {} in it (or nothing), so the format {format:?} can't hold \
+         it; leave that format out (\"parquet\" holds any word)",
+        separator(format)
     )]
-    WhiteSpace {
+    Separator {
         /// The word.
         word: String,
         /// The format's name in the settings.
         format: &'static str,
     },
+    /// A model that fastText does not have.
+    #[error(
+        "{path:?} is a {kind} model, and the format \"fasttext-bin\" holds skipgram and cbow models \
+         only; use \"fasttext-vec\" for its vectors"
+    )]
+    NotFastText {
+        /// The model's stage directory.
+        path: PathBuf,
+        /// Its kind.
+        kind: String,
+    },
+    /// A binary file is not whole, or not what it seems to be.
+    #[error("{path:?} is not a whole {format} file: {problem}")]
+    Binary {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be.
+        format: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A quantized model of fastText's.
+    #[error(
+        "{path:?} is a quantized model of fastText's, which is not read; use the .bin it was made \
+         from, or write its words with \"fasttext print-word-vectors\" and read that text"
+    )]
+    Quantized {
+        /// The file.
+        path: PathBuf,
+    },
     /// An export into no format.
     #[error(
-        "formats is empty: name at least one of \"parquet\", \"word2vec-text\", \"glove-text\""
+        "formats is empty: name at least one of \"parquet\", \"word2vec-text\", \"word2vec-binary\", \
+         \"glove-text\", \"fasttext-vec\", \"fasttext-bin\""
     )]
     NoFormats,
     /// Worker threads could not be started.
@@ -140,7 +172,7 @@ pub enum LineProblem {
         word: String,
     },
     /// Not UTF-8.
-    #[error("it is not UTF-8 (in word2vec's or fastText's binary format? Only text is read)")]
+    #[error("it is not UTF-8")]
     InvalidUtf8,
     /// Longer than any row is.
     #[error("it is longer than {bytes} bytes: this is not a text file of embeddings")]
@@ -151,6 +183,10 @@ pub enum LineProblem {
     /// The dimension would be 0.
     #[error("a word without values")]
     NoValues,
+}
+
+fn separator(format: &str) -> &'static str {
+    if format == "fasttext-bin" { "a NUL" } else { "white space" }
 }
 
 fn cut_off(expected: u64, found: u64) -> &'static str {

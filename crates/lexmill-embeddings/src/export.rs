@@ -6,13 +6,18 @@
 //! | --- | --- | --- |
 //! | `parquet` | `embeddings.parquet` | `word` text, `vector` vector(dim), `count` u64; the settings and the model's provenance in its metadata |
 //! | `word2vec-text` | `embeddings.word2vec.txt` | a line `rows dim`, then a word and its values a line |
+//! | `word2vec-binary` | `embeddings.word2vec.bin` | a line `rows dim`, then a row each: the word, a space, `dim` f32 (little-endian), a line end |
 //! | `glove-text` | `embeddings.glove.txt` | a word and its values a line |
+//! | `fasttext-vec` | `embeddings.vec` | as `word2vec-text`, under the name that fastText's tools expect |
+//! | `fasttext-bin` | `embeddings.fasttext.bin` | the complete model, with n-grams and output rows: what fastText and gensim can train on |
 //!
 //! Rows are in word id order: most frequent first. Which vectors is a setting: `sum` is W + C (what
-//! GloVe's authors use; Pennington et al. 2014, section 4.2), `word` is W, `context` is C,
-//! `concatenated` is \[W|C\] with `2 dim` values. Values are written to text with the fewest digits
-//! that read back to the same bits. The text formats separate by spaces, so a word with white space in
-//! it is an error there.
+//! GloVe's authors use; Pennington et al. 2014, section 4.2), `word` is W (what word2vec and fastText
+//! write), `context` is C, `concatenated` is \[W|C\] with `2 dim` values; `auto` is `sum` of a GloVe
+//! model and `word` of any other. `fasttext-bin` holds all of a model whatever is chosen. Values are
+//! written to text with the fewest digits that read back to the same bits. All formats but `parquet`
+//! and `fasttext-bin` separate by spaces, so a word with white space in it is an error there; in
+//! `fasttext-bin` a word with a NUL is.
 //!
 //! The model streams through in batches; memory does not grow with its rows. A format that is done is
 //! not written again when the stage is taken up after a cut.
@@ -30,13 +35,15 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::model::{CONTEXT_VECTOR, COUNT, PARAMETERS, VECTOR, WORD, read_model};
+use crate::model::{CONTEXT_VECTOR, COUNT, KINDS, PARAMETERS, VECTOR, WORD, read_model};
 use crate::{Error, Result};
+
+mod fasttext_bin;
 
 /// The stage's kind.
 pub const KIND: &str = "export";
 /// Raised when the same settings give other bytes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Rows that one worker turns into text at a time.
 const TEXT_ROWS: usize = 256;
@@ -49,8 +56,14 @@ pub enum Format {
     Parquet,
     /// Text with a header, as word2vec writes it.
     Word2vecText,
+    /// Binary, as word2vec writes it.
+    Word2vecBinary,
     /// Text without a header, as GloVe writes it.
     GloveText,
+    /// Text with a header, as fastText writes it.
+    FasttextVec,
+    /// A complete model, as fastText writes it.
+    FasttextBin,
 }
 
 impl Format {
@@ -59,7 +72,10 @@ impl Format {
         match self {
             Format::Parquet => "parquet",
             Format::Word2vecText => "word2vec-text",
+            Format::Word2vecBinary => "word2vec-binary",
             Format::GloveText => "glove-text",
+            Format::FasttextVec => "fasttext-vec",
+            Format::FasttextBin => "fasttext-bin",
         }
     }
 
@@ -68,7 +84,10 @@ impl Format {
         match self {
             Format::Parquet => "embeddings.parquet",
             Format::Word2vecText => "embeddings.word2vec.txt",
+            Format::Word2vecBinary => "embeddings.word2vec.bin",
             Format::GloveText => "embeddings.glove.txt",
+            Format::FasttextVec => "embeddings.vec",
+            Format::FasttextBin => "embeddings.fasttext.bin",
         }
     }
 }
@@ -77,8 +96,10 @@ impl Format {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum VectorChoice {
-    /// W + C.
+    /// W + C of a GloVe model, W of any other.
     #[default]
+    Auto,
+    /// W + C.
     Sum,
     /// W.
     Word,
@@ -92,6 +113,7 @@ impl VectorChoice {
     /// Its name in the settings.
     pub fn name(self) -> &'static str {
         match self {
+            VectorChoice::Auto => "auto",
             VectorChoice::Sum => "sum",
             VectorChoice::Word => "word",
             VectorChoice::Context => "context",
@@ -99,11 +121,20 @@ impl VectorChoice {
         }
     }
 
+    /// What it is for a model of this kind: anything but `Auto`.
+    fn of_model(self, kind: &str) -> VectorChoice {
+        match self {
+            VectorChoice::Auto if kind == "glove" => VectorChoice::Sum,
+            VectorChoice::Auto => VectorChoice::Word,
+            choice => choice,
+        }
+    }
+
     /// The model's columns it is made of.
     fn columns(self) -> &'static [&'static str] {
         match self {
             VectorChoice::Sum | VectorChoice::Concatenated => &[VECTOR, CONTEXT_VECTOR],
-            VectorChoice::Word => &[VECTOR],
+            VectorChoice::Auto | VectorChoice::Word => &[VECTOR],
             VectorChoice::Context => &[CONTEXT_VECTOR],
         }
     }
@@ -147,7 +178,9 @@ pub fn run(
     if formats.is_empty() {
         return Err(Error::NoFormats);
     }
-    let rows = open(settings.vectors, model)?.rows();
+    let kind = Manifest::expect(model, KINDS)?.key.stage;
+    let choice = settings.vectors.of_model(&kind);
+    let rows = open(choice, model)?.rows();
     progress.begin("rows", rows * formats.len() as u64);
     let stage = StageWriter::begin(output, &key.hash())?;
     let (mut files, mut report) = (Vec::new(), Value::Null);
@@ -158,14 +191,16 @@ pub fn run(
                 record.clone()
             }
             None => {
-                let reader = open(settings.vectors, model)?;
-                let rows = Rows::new(reader, settings.vectors, model, progress);
+                let read =
+                    || Ok::<_, Error>(Rows::new(open(choice, model)?, choice, model, progress));
                 let path = stage.path(format.file_name());
                 let (file, dim) = match format {
-                    Format::Parquet => write_parquet(rows, &path, settings)?,
-                    Format::Word2vecText | Format::GloveText => {
-                        write_text(rows, &path, format, resources.threads)?
+                    Format::Parquet => write_parquet(read()?, &path)?,
+                    Format::Word2vecText | Format::GloveText | Format::FasttextVec => {
+                        write_text(read()?, &path, format, resources.threads)?
                     }
+                    Format::Word2vecBinary => write_binary(read()?, &path)?,
+                    Format::FasttextBin => fasttext_bin::write(model, &kind, &path, progress)?,
                 };
                 let report = json!({ "rows": file.rows, "dim": dim });
                 let unit = format.name().to_owned();
@@ -178,6 +213,21 @@ pub fn run(
         report = record.report;
     }
     Ok(stage.finish(key, files, BTreeMap::new(), report)?)
+}
+
+/// All words of a finished model with the vectors that [`VectorChoice::Auto`] chooses.
+pub(crate) fn each_batch(
+    model: &Path,
+    kind: &str,
+    mut take: impl FnMut(&Batch, &[f32], usize) -> Result<()>,
+) -> Result<()> {
+    let choice = VectorChoice::Auto.of_model(kind);
+    let progress = Progress::new();
+    let mut rows = Rows::new(open(choice, model)?, choice, model, &progress);
+    while let Some((batch, vectors)) = rows.next_batch()? {
+        take(&batch, &vectors, rows.dim)?;
+    }
+    Ok(())
 }
 
 fn open(vectors: VectorChoice, model: &Path) -> Result<TableReader> {
@@ -267,15 +317,11 @@ fn combine(choice: VectorChoice, batch: &Batch, path: &Path) -> Result<(Vec<f32>
     })
 }
 
-fn write_parquet(
-    mut rows: Rows<'_>,
-    path: &Path,
-    settings: &ExportSettings,
-) -> Result<(FileEntry, usize)> {
+fn write_parquet(mut rows: Rows<'_>, path: &Path) -> Result<(FileEntry, usize)> {
     let metadata = json!({
         "stage": KIND,
         "version": VERSION,
-        "settings": { "vectors": settings.vectors },
+        "settings": { "vectors": rows.choice },
         "model": rows.reader.metadata(),
     });
     let mut writer = None;
@@ -317,16 +363,12 @@ fn write_text(
     let mut file = AtomicFile::create(path)?;
     let mut written = 0;
     while let Some((batch, vectors)) = rows.next_batch()? {
-        if written == 0 && format == Format::Word2vecText {
+        if written == 0 && format != Format::GloveText {
             writeln!(file, "{} {}", rows.rows(), rows.dim)
                 .map_err(StoreError::io("write", path))?;
         }
         written += batch.rows() as u64;
-        let words: Vec<&str> = batch.text(WORD)?.iter().collect();
-        if let Some(word) = words.iter().find(|word| !fits(word)) {
-            let word = (*word).to_owned();
-            return Err(Error::WhiteSpace { word, format: format.name() });
-        }
+        let words = words(&batch, format)?;
         // Formatting a float takes 20 times as long as reading it, so this is where threads help.
         let texts: Vec<Vec<u8>> = pool.install(|| {
             words
@@ -343,9 +385,36 @@ fn write_text(
     Ok((file.commit(format.file_name(), written)?, rows.dim))
 }
 
-/// Whether a word can stand in a file whose fields are separated by white space.
-fn fits(word: &str) -> bool {
-    !word.is_empty() && !word.contains(char::is_whitespace)
+fn write_binary(mut rows: Rows<'_>, path: &Path) -> Result<(FileEntry, usize)> {
+    let format = Format::Word2vecBinary;
+    let mut file = AtomicFile::create(path)?;
+    let mut written = 0;
+    let mut bytes = Vec::new();
+    while let Some((batch, vectors)) = rows.next_batch()? {
+        bytes.clear();
+        if written == 0 {
+            bytes.extend_from_slice(format!("{} {}\n", rows.rows(), rows.dim).as_bytes());
+        }
+        written += batch.rows() as u64;
+        for (word, vector) in words(&batch, format)?.iter().zip(vectors.chunks_exact(rows.dim)) {
+            bytes.extend_from_slice(word.as_bytes());
+            bytes.push(b' ');
+            bytes.extend(vector.iter().flat_map(|value| value.to_le_bytes()));
+            bytes.push(b'\n');
+        }
+        file.write_all(&bytes).map_err(StoreError::io("write", path))?;
+    }
+    rows.check(written)?;
+    Ok((file.commit(format.file_name(), written)?, rows.dim))
+}
+
+/// The words of a batch, all of which can stand in a file whose fields are separated by white space.
+fn words(batch: &Batch, format: Format) -> Result<Vec<&str>> {
+    let words: Vec<&str> = batch.text(WORD)?.iter().collect();
+    match words.iter().find(|word| word.is_empty() || word.contains(char::is_whitespace)) {
+        Some(word) => Err(Error::Separator { word: (*word).to_owned(), format: format.name() }),
+        None => Ok(words),
+    }
 }
 
 fn format_rows(words: &[&str], vectors: &[f32], dim: usize) -> Vec<u8> {

@@ -2,12 +2,17 @@
 //!
 //! | what | how it is known | layout |
 //! | --- | --- | --- |
-//! | export stage | a directory | its Parquet file if it has one, else a text file |
+//! | export stage | a directory | its Parquet file if it has one, else another |
+//! | model | a `glove`, `skipgram` or `cbow` stage's directory | W + C of `glove`, W of the others |
 //! | Parquet | starts with `PAR1` | columns `word` (text), `vector` (list of f32), `count` (u64, optional) |
-//! | word2vec text | first line is two whole numbers | `rows dim`, then a word and its values a line |
+//! | fastText `.bin` | starts with its magic number | [`crate::FastTextFile`]; not compressed |
+//! | word2vec text, fastText `.vec` | first line is two whole numbers | `rows dim`, then a word and its values a line |
+//! | word2vec binary | the same, and what follows the first word is not text | `rows dim` and a line end, then a word, a space, `dim` f32 (little-endian), and a line end or not |
 //! | GloVe text | everything else | a word and its values a line; the first line gives `dim` |
 //!
-//! Text may be compressed with gzip or zstd, which is seen from its first bytes. Fields stand between
+//! Text and word2vec's binary format may be compressed with gzip or zstd, which is seen from the first
+//! bytes. In binary files, words that are not UTF-8 are left out (some programs cut words in the midst
+//! of a character), and a warning says how many. Fields stand between
 //! spaces or tabs. GloVe's 840B vectors have words with spaces in them, so the *last* `dim` fields are
 //! the vector and all before is the word; but a line that has numbers where the word goes on has too
 //! many values, which is an error. Counts are 0 where a file has none. Stanford's GloVe writes a row
@@ -17,32 +22,37 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use lexmill_store::table::TableReader;
+use lexmill_store::table::{Batch, TableReader};
 use lexmill_store::{Error as StoreError, Manifest};
 use lexmill_vocab::{Interner, Vocabulary};
 
 use crate::export::{self, Format};
-use crate::model::{COUNT, VECTOR, WORD};
-use crate::{Embeddings, Error, LineProblem, Result};
+use crate::model::{COUNT, KINDS, PARAMETERS, VECTOR, WORD};
+use crate::{Embeddings, Error, FastTextFile, LineProblem, Result};
 
 /// The longest line taken: half a million values of usual length.
 const MAX_LINE_BYTES: u64 = 8 << 20;
+/// Bytes that decide between text and binary: a header, a word and some values.
+const PEEK_BYTES: u64 = 1 << 16;
+/// The longest word in a binary file.
+const MAX_WORD_BYTES: u64 = 1 << 16;
 const BUFFER_BYTES: usize = 1 << 18;
 const BATCH_ROWS: usize = 1 << 12;
 const UNKNOWN: &str = "<unk>";
 
 impl Embeddings {
-    /// Reads embeddings: an export stage's directory, a Parquet file, word2vec text or GloVe text,
-    /// the texts plain or compressed with gzip or zstd.
+    /// Reads embeddings: the directory of an export or of a trained model, a Parquet file, the text or
+    /// binary format of word2vec, GloVe or fastText.
     ///
     /// # Errors
     /// If the file can't be read, or is not what it seems to be: a wrong number of values, not a
     /// number, a word twice, invalid UTF-8 (each with its line), or fewer rows than its header says.
+    /// Quantized models of fastText's are not read.
     pub fn read(path: &Path) -> Result<Embeddings> {
         if path.is_dir() {
-            return Embeddings::read(&in_stage(path)?);
+            return read_stage(path);
         }
         let file = File::open(path).map_err(StoreError::io("open", path))?;
         let mut reader = BufReader::with_capacity(BUFFER_BYTES, file);
@@ -50,7 +60,10 @@ impl Embeddings {
         if start.starts_with(b"PAR1") {
             return read_parquet(path);
         }
-        let reader: Box<dyn BufRead> = if start.starts_with(&[0x1F, 0x8B]) {
+        if FastTextFile::starts_like(start) {
+            return FastTextFile::open(path)?.embeddings();
+        }
+        let mut reader: Box<dyn BufRead> = if start.starts_with(&[0x1F, 0x8B]) {
             let decoder = flate2::bufread::MultiGzDecoder::new(reader);
             Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
         } else if start.starts_with(&[0x28, 0xB5, 0x2F, 0xFD]) {
@@ -60,20 +73,72 @@ impl Embeddings {
         } else {
             Box::new(reader)
         };
-        read_text(path, reader)
+        // What follows may come in small pieces from a decoder, so enough of it is put together.
+        let mut start = Vec::new();
+        (&mut reader)
+            .take(PEEK_BYTES)
+            .read_to_end(&mut start)
+            .map_err(StoreError::io("read", path))?;
+        if FastTextFile::starts_like(&start) {
+            let (path, format) = (path.to_owned(), "fastText .bin");
+            let problem = "it is compressed: decompress it first".to_owned();
+            return Err(Error::Binary { path, format, problem });
+        }
+        let header = binary_header(&start);
+        let reader: Box<dyn BufRead> = Box::new(std::io::Cursor::new(start).chain(reader));
+        match header {
+            Some(header) => read_binary(path, reader, header),
+            None => read_text(path, reader),
+        }
     }
 }
 
-/// The file to read of an export stage.
-fn in_stage(directory: &Path) -> Result<PathBuf> {
-    let manifest = Manifest::expect(directory, &[export::KIND])?;
-    let formats = [Format::Parquet, Format::Word2vecText, Format::GloveText];
-    formats
+/// The embeddings in a directory.
+fn read_stage(directory: &Path) -> Result<Embeddings> {
+    let kinds: Vec<&str> = [export::KIND].iter().chain(KINDS).copied().collect();
+    let manifest = Manifest::expect(directory, &kinds)?;
+    if manifest.key.stage != export::KIND {
+        return read_trained(directory, &manifest.key.stage);
+    }
+    let formats = [
+        Format::Parquet,
+        Format::Word2vecBinary,
+        Format::Word2vecText,
+        Format::GloveText,
+        Format::FasttextVec,
+        Format::FasttextBin,
+    ];
+    let name = formats
         .iter()
         .map(|format| format.file_name())
         .find(|name| manifest.files.iter().any(|file| file.path == *name))
-        .map(|name| directory.join(name))
-        .ok_or_else(|| Error::Empty { path: directory.to_owned() })
+        .ok_or_else(|| Error::Empty { path: directory.to_owned() })?;
+    Embeddings::read(&directory.join(name))
+}
+
+fn read_trained(directory: &Path, kind: &str) -> Result<Embeddings> {
+    let path = directory.join(PARAMETERS);
+    let mut words = Interner::new();
+    let (mut counts, mut vectors, mut dim) = (Vec::new(), Vec::new(), 0);
+    export::each_batch(directory, kind, |batch, values, found_dim| {
+        add_words(&mut words, batch, &path)?;
+        counts.extend_from_slice(batch.u64(COUNT)?);
+        vectors.extend_from_slice(values);
+        dim = found_dim;
+        Ok(())
+    })?;
+    finish(&path, words, counts, dim, vectors)
+}
+
+/// Adds the words of a batch, none of which was there before.
+fn add_words(words: &mut Interner, batch: &Batch, path: &Path) -> Result<()> {
+    for word in batch.text(WORD)?.iter() {
+        let rows = words.len();
+        if (words.intern(word) as usize) < rows {
+            return Err(Error::DuplicateWord { word: word.to_owned() }.in_file(path));
+        }
+    }
+    Ok(())
 }
 
 fn read_parquet(path: &Path) -> Result<Embeddings> {
@@ -89,12 +154,7 @@ fn read_parquet(path: &Path) -> Result<Embeddings> {
     let (mut counts, mut vectors, mut dim) = (Vec::new(), Vec::new(), None);
     for batch in reader {
         let batch = batch?;
-        for word in batch.text(WORD)?.iter() {
-            let rows = words.len();
-            if (words.intern(word) as usize) < rows {
-                return Err(Error::DuplicateWord { word: word.to_owned() }.in_file(path));
-            }
-        }
+        add_words(&mut words, &batch, path)?;
         match has_counts.then(|| batch.u64(COUNT)) {
             Some(Ok(batch)) => counts.extend_from_slice(batch),
             Some(Err(error)) => {
@@ -216,6 +276,92 @@ fn read_text(path: &Path, reader: Box<dyn BufRead>) -> Result<Embeddings> {
         }
     }
     finish(path, words, Vec::new(), dim.unwrap_or(0), vectors)
+}
+
+/// The header of a word2vec file in binary format that starts so, or `None` if it is text: the first
+/// row reads as text, or there are no bytes in it that text does not have.
+fn binary_header(start: &[u8]) -> Option<Header> {
+    let line_end = |bytes: &[u8]| bytes.iter().position(|&byte| byte == b'\n');
+    let bytes = line_end(start)? + 1;
+    let (rows, dim) = header_line(std::str::from_utf8(&start[..bytes]).ok()?.trim_end())?;
+    let row = &start[bytes..];
+    let line = &row[..line_end(row).unwrap_or(row.len())];
+    let line = std::str::from_utf8(line).map(|line| line.trim_end_matches('\r'));
+    if line.is_ok_and(|line| split_row(line, dim, &mut Vec::new()).is_ok()) {
+        return None;
+    }
+    let values = &row[row.iter().position(|&byte| byte == b' ')? + 1..];
+    let values = &values[..values.len().min(dim.saturating_mul(4))];
+    // A character that goes on behind what we look at says nothing.
+    let (text, ill_formed) = match std::str::from_utf8(values) {
+        Ok(text) => (text, false),
+        Err(error) => {
+            let text = std::str::from_utf8(&values[..error.valid_up_to()]).unwrap_or_default();
+            (text, error.error_len().is_some())
+        }
+    };
+    let binary =
+        ill_formed || text.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\r' | '\n'));
+    binary.then_some(Header { bytes, rows, dim })
+}
+
+/// The first line of a word2vec file.
+struct Header {
+    /// Its length, with its end.
+    bytes: usize,
+    rows: u64,
+    dim: usize,
+}
+
+fn read_binary(path: &Path, mut reader: Box<dyn BufRead>, header: Header) -> Result<Embeddings> {
+    let Header { bytes, rows, dim } = header;
+    let wrong = |problem: String| {
+        let (path, format) = (path.to_owned(), "word2vec binary");
+        Error::Binary { path, format, problem }
+    };
+    let failed = || StoreError::io("read", path);
+    let row_bytes = dim.saturating_mul(4) as u64;
+    if dim == 0 || row_bytes > MAX_LINE_BYTES {
+        return Err(wrong(format!("its header says that vectors have {dim} dimensions")));
+    }
+    std::io::copy(&mut (&mut reader).take(bytes as u64), &mut std::io::sink()).map_err(failed())?;
+    let mut words = Interner::new();
+    let (mut vectors, mut left_out) = (Vec::new(), 0u64);
+    let (mut word, mut values) = (Vec::new(), Vec::new());
+    for row in 0..rows {
+        word.clear();
+        values.clear();
+        (&mut reader).take(MAX_WORD_BYTES).read_until(b' ', &mut word).map_err(failed())?;
+        let ended = word.pop() == Some(b' ');
+        (&mut reader).take(row_bytes).read_to_end(&mut values).map_err(failed())?;
+        if !ended && word.len() as u64 + 1 == MAX_WORD_BYTES {
+            return Err(wrong(format!("the word of row {} has no end", row + 1)));
+        }
+        if !ended || (values.len() as u64) < row_bytes {
+            return Err(Error::Rows { path: path.to_owned(), expected: rows, found: row });
+        }
+        // The line end behind the values before, which not every program writes.
+        let bytes = word.strip_prefix(b"\n").unwrap_or(&word);
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            left_out += 1;
+            continue;
+        };
+        let before = words.len();
+        if (words.intern(text) as usize) < before {
+            return Err(Error::DuplicateWord { word: text.to_owned() }.in_file(path));
+        }
+        let values = values.as_chunks::<4>().0;
+        vectors.extend(values.iter().map(|bytes| f32::from_le_bytes(*bytes)));
+    }
+    word.clear();
+    (&mut reader).take(2).read_to_end(&mut word).map_err(failed())?;
+    if !word.is_empty() && word != b"\n" {
+        return Err(wrong(format!("there is more after the {rows} rows of its header")));
+    }
+    if left_out > 0 {
+        tracing::warn!(?path, left_out, "words that are not UTF-8 are left out");
+    }
+    finish(path, words, Vec::new(), dim, vectors)
 }
 
 /// The rows and the dimension of a word2vec header: a line of just two whole numbers.

@@ -96,7 +96,8 @@ pub(crate) fn estimate(
                 .formats
                 .iter()
                 .map(|format| match format.name() {
-                    "parquet" => 4.0,
+                    "parquet" | "word2vec-binary" => 4.0,
+                    "fasttext-bin" => 8.0,
                     _ => 11.0,
                 })
                 .sum();

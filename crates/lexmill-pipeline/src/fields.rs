@@ -167,8 +167,14 @@ const WORD2VEC: &[Field] = &[
 ];
 
 const EXPORT: &[Field] = &[
-    field("formats", "Formats: parquet, word2vec-text, glove-text [parquet]"),
-    field("vectors", "Which vectors: sum (W + C), word (W), context (C) or concatenated [sum]"),
+    field(
+        "formats",
+        "Formats: parquet, word2vec-text, word2vec-binary, glove-text, fasttext-vec, fasttext-bin (the whole model, skipgram and cbow only) [parquet]",
+    ),
+    field(
+        "vectors",
+        "Which vectors: sum (W + C), word (W), context (C), concatenated, or auto (sum of glove, word of skipgram and cbow) [auto]",
+    ),
 ];
 
 const EVALUATE: &[Field] = &[

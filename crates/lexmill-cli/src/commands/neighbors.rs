@@ -1,67 +1,83 @@
 //! `lexmill neighbors`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, bail};
-use lexmill_embeddings::{Embeddings, Neighbors, export};
-use lexmill_store::Manifest;
+use lexmill_embeddings::{Embeddings, Neighbors};
+use lexmill_vocab::WordId;
 use serde_json::json;
 
+use crate::commands::vectors::{Vectors, missing};
 use crate::output::{print, table};
+
+/// A word and the words nearest to it.
+struct Found<'a> {
+    word: &'a str,
+    /// Whether it is in the vocabulary; else its vector is that of its n-grams.
+    known: bool,
+    near: Vec<(WordId, f32)>,
+}
 
 /// Shows the nearest words of each word.
 pub(crate) fn run(path: &Path, words: &[String], count: usize, json: bool) -> Result<()> {
-    let embeddings = Embeddings::read(&find(path)?)?;
-    let missing: Vec<&String> =
-        words.iter().filter(|word| embeddings.vocabulary().id(word).is_none()).collect();
-    let text = match json {
-        true => as_json(&embeddings, words, count),
-        false => as_text(&embeddings, words, count),
-    };
-    print(&text)?;
-    if let [word, ..] = missing[..] {
-        let hint = match embeddings.vocabulary().id(&word.to_lowercase()) {
-            Some(_) => format!("; {:?} is", word.to_lowercase()),
-            None => String::new(),
+    let vectors = Vectors::open(path)?;
+    let embeddings = vectors.embeddings()?;
+    let neighbors = Neighbors::new(&embeddings);
+    let (mut all, mut unanswered) = (Vec::new(), None);
+    for word in words {
+        let near = match neighbors.by_word(word, count) {
+            Some(near) => Some(near),
+            // Zeros have no direction.
+            None => vectors
+                .vector(word)?
+                .filter(|vector| vector.iter().any(|&value| value != 0.0))
+                .map(|vector| neighbors.nearest(&vector, count, &[])),
         };
-        bail!(
-            "{word:?} is not among the {} words of {path:?}{hint}",
-            embeddings.vocabulary().len()
-        );
-    }
-    Ok(())
-}
-
-/// The embeddings in a run directory, or the path itself.
-pub(crate) fn find(path: &Path) -> Result<PathBuf> {
-    if !path.is_dir() || path.join("manifest.json").exists() {
-        return Ok(path.to_owned());
-    }
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(path)?.flatten() {
-        let manifest = Manifest::read(&entry.path()).ok().flatten();
-        if manifest.is_some_and(|manifest| manifest.key.stage == export::KIND) {
-            found.push(entry.path());
+        match near {
+            Some(near) => all.push(Found { word, known: vectors.knows(word), near }),
+            None => unanswered = unanswered.or(Some(word)),
         }
     }
-    found.sort();
-    match &found[..] {
-        [one] => Ok(one.clone()),
-        [] => bail!("{path:?} holds no finished export stage"),
-        _ => bail!("{path:?} holds several export stages, name one: {found:?}"),
+    print(&match json {
+        true => as_json(&embeddings, &all),
+        false => {
+            let note = |found: &Found<'_>| match (found.known, vectors.hint(found.word)) {
+                (true, _) => String::new(),
+                (false, None) => " (not in the vocabulary: by its n-grams)".to_owned(),
+                (false, Some(lower)) => {
+                    format!(" (not in the vocabulary: by its n-grams; {lower:?} is)")
+                }
+            };
+            all.iter().map(|found| found.text(&embeddings, &note(found))).collect()
+        }
+    })?;
+    match (unanswered, &vectors) {
+        (None, _) => Ok(()),
+        (Some(word), Vectors::Known(_)) => Err(missing(&vectors, word, embeddings.len(), path)),
+        (Some(word), Vectors::Any(_)) => bail!(
+            "{word:?} is not among the {} words of {path:?}, and none of its n-grams has a vector",
+            embeddings.len()
+        ),
     }
 }
 
-/// A line of neighbours for each word that is known.
+/// A table of neighbours for each word that is known.
 pub(crate) fn as_text(embeddings: &Embeddings, words: &[String], count: usize) -> String {
     let neighbors = Neighbors::new(embeddings);
-    let mut out = String::new();
-    for word in words {
-        let Some(near) = neighbors.by_word(word, count) else { continue };
-        let rows: Vec<Vec<String>> = near
+    let of = |word: &String| {
+        let near = neighbors.by_word(word, count)?;
+        Some(Found { word, known: true, near }.text(embeddings, ""))
+    };
+    words.iter().filter_map(of).collect()
+}
+
+impl Found<'_> {
+    fn text(&self, embeddings: &Embeddings, note: &str) -> String {
+        let vocabulary = embeddings.vocabulary();
+        let rows: Vec<Vec<String>> = self
+            .near
             .iter()
             .map(|&(id, cosine)| {
-                let vocabulary = embeddings.vocabulary();
                 vec![
                     format!("  {}", vocabulary.word(id)),
                     format!("{cosine:.3}"),
@@ -69,19 +85,18 @@ pub(crate) fn as_text(embeddings: &Embeddings, words: &[String], count: usize) -
                 ]
             })
             .collect();
-        out += &format!("{word}\n{}", table(&["  neighbor", "cosine", "count"], &rows, &[1, 2]));
+        let table = table(&["  neighbor", "cosine", "count"], &rows, &[1, 2]);
+        format!("{}{note}\n{table}", self.word)
     }
-    out
 }
 
-fn as_json(embeddings: &Embeddings, words: &[String], count: usize) -> String {
-    let neighbors = Neighbors::new(embeddings);
-    let of = |word: &String| {
-        let near = neighbors.by_word(word, count)?;
-        let near: Vec<_> = near
+fn as_json(embeddings: &Embeddings, all: &[Found<'_>]) -> String {
+    let vocabulary = embeddings.vocabulary();
+    let of = |found: &Found<'_>| {
+        let near: Vec<_> = found
+            .near
             .iter()
             .map(|&(id, cosine)| {
-                let vocabulary = embeddings.vocabulary();
                 json!({
                     "word": vocabulary.word(id),
                     "cosine": cosine,
@@ -89,8 +104,8 @@ fn as_json(embeddings: &Embeddings, words: &[String], count: usize) -> String {
                 })
             })
             .collect();
-        Some(json!({ "word": word, "neighbors": near }))
+        json!({ "word": found.word, "known": found.known, "neighbors": near })
     };
-    let all: Vec<_> = words.iter().filter_map(of).collect();
+    let all: Vec<_> = all.iter().map(of).collect();
     format!("{:#}\n", json!(all))
 }

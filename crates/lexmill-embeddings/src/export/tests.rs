@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::Embeddings;
+use crate::fixture::{Shape, write_model};
 use lexmill_store::table::write_table;
+use lexmill_vocab::Subwords;
 
 fn key(stage: &str) -> StageKey {
     let settings = Value::Null;
@@ -40,7 +42,14 @@ fn model(directory: &Path, rows: usize, first: &str, contexts: bool) -> PathBuf 
 }
 
 fn all_formats(vectors: VectorChoice) -> ExportSettings {
-    let formats = vec![Format::Parquet, Format::Word2vecText, Format::GloveText, Format::Parquet];
+    let formats = vec![
+        Format::Parquet,
+        Format::Word2vecText,
+        Format::Word2vecBinary,
+        Format::GloveText,
+        Format::FasttextVec,
+        Format::Parquet,
+    ];
     ExportSettings { formats, vectors }
 }
 
@@ -60,7 +69,7 @@ fn every_format_reads_back_to_the_same_bits() {
     let model = model(directory.path(), rows, "é", true);
     let output = directory.path().join("embeddings");
     let manifest = export(&all_formats(VectorChoice::Sum), &model, &output, 2).unwrap();
-    assert_eq!(manifest.files.len(), 3);
+    assert_eq!(manifest.files.len(), 5);
     assert_eq!(manifest.report, json!({ "rows": rows, "dim": DIM }));
     let expected: Vec<f32> =
         (0..rows * DIM).map(|i| (i as f32 - 0.1) + (i as f32 * 0.125 - 0.1)).collect();
@@ -105,6 +114,69 @@ fn the_vectors_are_those_asked_for() {
     check(VectorChoice::Concatenated, &[word, context].concat());
     let sum: Vec<f32> = word.iter().zip(context).map(|(w, c)| w + c).collect();
     check(VectorChoice::Sum, &sum);
+    // The same of the model itself, a GloVe model here.
+    check(VectorChoice::Auto, &sum);
+    assert_eq!(Embeddings::read(&model).unwrap().vector(1), sum);
+}
+
+#[test]
+fn a_bin_holds_what_fasttext_can_hold() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = directory.path().join("embeddings");
+    let formats = vec![Format::FasttextBin];
+    let settings = ExportSettings { formats, vectors: VectorChoice::Auto };
+    let glove = model(directory.path(), 2, "a", true);
+    let error = export(&settings, &glove, &output, 1).unwrap_err().to_string();
+    assert!(error.contains("is a glove model") && error.contains("fasttext-vec"), "{error}");
+
+    let shape = Shape { kind: "cbow", subwords: None, hierarchical: false, dim: 2 };
+    let model = directory.path().join("cbow");
+    write_model(&model, &[("new york", 3), ("a", 2)], &shape);
+    export(&settings, &model, &output, 1).unwrap();
+    assert_eq!(Embeddings::read(&output).unwrap().vocabulary().word(0), "new york");
+    let model = directory.path().join("nul");
+    write_model(&model, &[("a\0b", 3), ("a", 2)], &shape);
+    let error = export(&settings, &model, &output, 1).unwrap_err().to_string();
+    assert!(error.contains("a NUL") && error.contains("a\\0b"), "{error}");
+}
+
+#[test]
+fn a_model_that_contradicts_itself_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = directory.path().join("embeddings");
+    let settings =
+        ExportSettings { formats: vec![Format::FasttextBin], vectors: VectorChoice::Auto };
+    let subwords = Some(Subwords { minn: 2, maxn: 3, bucket: 20 });
+    let shape = Shape { kind: "skipgram", subwords, hierarchical: false, dim: 2 };
+    let model = directory.path().join("model");
+    write_model(&model, &[("ab", 3), ("c", 2)], &shape);
+    let path = model.join("ngrams.parquet");
+    for buckets in [[3, 3], [4, 3], [3, 20]] {
+        let columns = vec![
+            ("bucket", Column::u32(buckets.to_vec())),
+            ("vector", Column::vectors(vec![0.5; 4], 2)),
+        ];
+        write_table(&path, "", columns, &Value::Null).unwrap();
+        fit_manifest(&model, "ngrams.parquet", std::fs::metadata(&path).unwrap().len());
+        let error = export(&settings, &model, &output, 1).unwrap_err().to_string();
+        assert!(error.contains("do not ascend to below 20"), "{error}");
+        let error = crate::SubwordVectors::open(&model).unwrap_err().to_string();
+        assert!(error.contains("do not ascend to below 20"), "{error}");
+    }
+}
+
+/// Writes another length of a file into a manifest.
+#[expect(clippy::disallowed_methods, reason = "a manifest need not appear whole here")]
+fn fit_manifest(directory: &Path, name: &str, length: u64) {
+    let path = directory.join("manifest.json");
+    let mut manifest: Value =
+        serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    for file in manifest["files"].as_array_mut().unwrap() {
+        if file["path"] == name {
+            file["bytes"] = length.into();
+        }
+    }
+    std::fs::write(path, manifest.to_string()).unwrap();
 }
 
 #[test]
@@ -155,11 +227,11 @@ fn settings_have_defaults_and_refuse_other_names() {
     let settings: ExportSettings =
         serde_json::from_str(r#"{"formats":["word2vec-text","glove-text"]}"#).unwrap();
     assert_eq!(settings.formats, [Format::Word2vecText, Format::GloveText]);
-    assert_eq!(settings.vectors, VectorChoice::Sum);
+    assert_eq!(settings.vectors, VectorChoice::Auto);
     let text = serde_json::to_string(&ExportSettings::default()).unwrap();
-    assert_eq!(text, r#"{"formats":["parquet"],"vectors":"sum"}"#);
+    assert_eq!(text, r#"{"formats":["parquet"],"vectors":"auto"}"#);
     assert!(serde_json::from_str::<ExportSettings>(r#"{"format":"parquet"}"#).is_err());
-    for format in [Format::Parquet, Format::Word2vecText, Format::GloveText] {
+    for format in all_formats(VectorChoice::Auto).formats.into_iter().chain([Format::FasttextBin]) {
         assert_eq!(serde_json::to_value(format).unwrap(), format.name());
     }
 }

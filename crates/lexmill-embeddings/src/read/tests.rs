@@ -108,6 +108,43 @@ fn compressed_text_is_known_by_its_content() {
     }
 }
 
+/// word2vec's binary format, with or without line ends after rows.
+fn binary(header: &str, rows: &[(&[u8], [f32; 3])], end: &[u8]) -> Vec<u8> {
+    let mut bytes = header.as_bytes().to_vec();
+    for (word, values) in rows {
+        bytes.extend_from_slice(word);
+        bytes.push(b' ');
+        bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        bytes.extend_from_slice(end);
+    }
+    bytes
+}
+
+#[test]
+fn word2vec_binary_as_word2vec_and_gensim_write_it() {
+    let values = [[0.1, -2.5, 1e-9], [1.0, 0.0, 4.0]];
+    let rows: [(&[u8], _); 2] = [("é".as_bytes(), values[0]), (b"</s>", values[1])];
+    for end in [&b"\n"[..], b""] {
+        let bytes = binary("2 3\n", &rows, end);
+        for bytes in [bytes.clone(), zstd::encode_all(&bytes[..], 1).unwrap()] {
+            let read = read(&bytes).unwrap();
+            assert_eq!((words(&read), read.dim()), (vec!["é", "</s>"], 3));
+            assert_eq!(read.vectors(), values.concat());
+        }
+        check_error(&binary("3 3\n", &rows, end), "has 2 rows, but its header says 3");
+        check_error(&binary("1 3\n", &rows, end), "there is more after the 1 rows");
+    }
+    check_error(&binary("2 3\n", &[rows[0], rows[0]], b""), "\"é\" stands twice");
+    let nan: [(&[u8], _); 1] = [(b"a", [1.0, f32::NAN, 1.0])];
+    check_error(&binary("1 3\n", &nan, b"\n"), "\"a\" holds NaN");
+    check_error(&binary("1 9000000000\n", &rows, b""), "9000000000 dimensions");
+    check_error(&binary("99999999999 3\n", &rows, b""), "has 2 rows");
+    // A word that was cut in a character is left out.
+    let cut: [(&[u8], _); 2] = [(b"\xC3", values[0]), (b"b", values[1])];
+    let read = read(&binary("2 3\n", &cut, b"\n")).unwrap();
+    assert_eq!((words(&read), read.vectors()), (vec!["b"], &values[1][..]));
+}
+
 #[test]
 fn parquet_with_and_without_counts() {
     let directory = tempfile::tempdir().unwrap();
@@ -150,7 +187,7 @@ fn what_is_not_there_or_not_an_export_is_named() {
     let error = Embeddings::read(&directory.path().join("nowhere")).unwrap_err().to_string();
     assert!(error.contains("nowhere"), "{error}");
     let error = Embeddings::read(directory.path()).unwrap_err().to_string();
-    assert!(error.contains("not a finished export stage"), "{error}");
+    assert!(error.contains("not a finished export or"), "{error}");
 }
 
 proptest! {
