@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use lexmill_embeddings::model::{CONTEXT_VECTOR, COUNT, PARAMETERS, VECTOR, WORD};
+use lexmill_embeddings::model::{
+    BUCKET, CONTEXT_VECTOR, COUNT, NGRAMS, NODE, NODES, OWN_VECTOR, PARAMETERS, VECTOR, WORD,
+};
 use lexmill_store::table::{Column, ColumnType, TableReader, TableWriter};
 use lexmill_store::{Error as StoreError, FileEntry};
 use lexmill_vocab::{BlockLayout, Random, Vocabulary};
@@ -12,12 +14,6 @@ use super::matrix::Matrix;
 use super::settings::Word2vecSettings;
 use super::subwords::WordRows;
 use crate::Result;
-
-pub(crate) const BUCKET: &str = "bucket";
-pub(crate) const NGRAMS: &str = "ngrams.parquet";
-pub(crate) const NODE: &str = "node";
-pub(crate) const NODES: &str = "nodes.parquet";
-pub(crate) const OWN_VECTOR: &str = "own_vector";
 
 /// Rows written or read at a time.
 const BATCH_ROWS: usize = 1 << 12;

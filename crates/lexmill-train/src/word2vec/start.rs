@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use lexmill_embeddings::Embeddings;
-use lexmill_embeddings::model::{CONTEXT_VECTOR, KINDS, PARAMETERS, VECTOR, WORD};
+use lexmill_embeddings::model::{
+    BUCKET, CONTEXT_VECTOR, KINDS, NGRAMS, OWN_VECTOR, PARAMETERS, VECTOR, WORD,
+};
 use lexmill_store::Manifest;
 use lexmill_store::table::TableReader;
 
 use super::matrix::Matrix;
-use super::model::{BUCKET, Model, NGRAMS, OWN_VECTOR, Shape};
+use super::model::{Model, Shape};
 use crate::{Error, Result};
 
 /// Rows read at a time.
