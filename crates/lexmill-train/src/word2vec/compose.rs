@@ -22,7 +22,7 @@ use super::examples::{Outputs, Sorted, Sorting, Split};
 use super::matrix::{Matrix, width};
 use super::noise::Noise;
 use super::settings::{Architecture, CbowGradient, Word2vecSettings};
-use super::step::{Pair, Scratch, Step};
+use super::step::{Draw, Pair, Scratch, Step};
 use super::subwords::WordRows;
 use super::text::{START, contexts};
 use crate::grid::{Tile, train_tiles};
@@ -32,6 +32,7 @@ use crate::lanes::Lanes;
 const PART: usize = 64;
 /// Tells the streams of random numbers apart.
 const NEGATIVES: u64 = 12;
+const SHIFT: u64 = 15;
 
 /// Inputs and what they predict.
 pub(crate) struct Batch {
@@ -70,35 +71,38 @@ pub(crate) struct Batching<'a> {
 type Window = (u32, Range<usize>);
 
 impl Batching<'_> {
-    /// The batches of a range of centers.
+    /// The batches of a range of centers, whose windows come in random order: neighbors share words, and
+    /// those who share negatives should not.
     pub(crate) fn batches(
         &self,
         kept: &[u32],
         centers: Range<usize>,
         reaches: &[u16],
+        mut random: Random,
     ) -> Vec<Batch> {
-        let mut batches = Vec::new();
         let (mut windows, mut around): (Vec<Window>, Vec<u32>) = Default::default();
-        let last = centers.end;
+        let (start, tokens) = (centers.start, centers.len());
         for (center, &reach) in centers.zip(reaches) {
-            if kept[center] != START {
-                let first = around.len();
-                contexts(kept, center, reach as usize, |word| around.push(word));
-                if around.len() > first {
-                    windows.push((kept[center], first..around.len()));
-                }
+            if kept[center] == START {
+                continue;
             }
-            let full = windows.len() == self.windows;
-            if full || (center + 1 == last && !windows.is_empty()) {
-                batches.push(match self.architecture {
-                    Architecture::Cbow => self.cbow(&windows, &around, center + 1),
-                    Architecture::Skipgram => self.skipgram(&windows, &around, center + 1),
-                });
-                windows.clear();
-                around.clear();
+            let first = around.len();
+            contexts(kept, center, reach as usize, |word| around.push(word));
+            if around.len() > first {
+                windows.push((kept[center], first..around.len()));
             }
         }
-        batches
+        random.shuffle(&mut windows);
+        let mut done = 0;
+        let batches = windows.chunks(self.windows).map(|batch| {
+            done += batch.len();
+            let end = start + tokens * done / windows.len();
+            match self.architecture {
+                Architecture::Cbow => self.cbow(batch, &around, end),
+                Architecture::Skipgram => self.skipgram(batch, &around, end),
+            }
+        });
+        batches.collect()
     }
 
     /// Groups of about the same size, as many as output blocks.
@@ -224,7 +228,7 @@ impl Batching<'_> {
             }
         });
         let (made_of, returns, of_word) = Default::default();
-        let predictions = around.len() as u64;
+        let predictions = windows.iter().map(|window| window.1.len() as u64).sum();
         Batch { words, made_of, groups, pairs, returns, of_word, predictions, end }
     }
 }
@@ -274,19 +278,26 @@ impl<'a> Composer<'a> {
             groups.push(group);
             left = rest;
         }
-        let diagonal = self.settings.architecture == Architecture::Cbow && self.step.negatives > 0;
-        let strata = if diagonal { 1 } else { blocks };
-        let tiles: Vec<Tile> = (0..strata)
-            .flat_map(|stratum| {
+        // Negatives come from another block than the target, as it happens: were it the same, a
+        // word would never be held against those of other blocks.
+        let [seed, epoch, portion, number] = name;
+        let mut random = Random::named(&[seed, SHIFT, epoch, portion, number]);
+        let shift = random.below(blocks);
+        let mut strata: Vec<u32> = (0..blocks).collect();
+        if self.settings.architecture == Architecture::Cbow && self.step.negatives > 0 {
+            // All targets lie on the diagonal.
+            strata = if shift == 0 { vec![0] } else { vec![0, blocks - shift] };
+        }
+        let tiles: Vec<Tile> = (0..)
+            .zip(strata)
+            .flat_map(|(stratum, step)| {
                 (0..blocks).map(move |row_block| Tile {
                     row_block,
-                    column_block: (row_block + stratum) % blocks,
+                    column_block: (row_block + step) % blocks,
                     stratum,
                 })
             })
             .collect();
-        let [seed, epoch, portion, number] = name;
-        let none = Noise::none();
         let step = &self.step;
         let columns = output.blocks.iter_mut().map(Vec::as_mut_slice).collect();
         let losses = train_tiles(
@@ -296,12 +307,19 @@ impl<'a> Composer<'a> {
             columns,
             || Scratch::new(step),
             |i, tile, rows, columns, scratch| {
-                let pairs =
-                    batch.pairs.items((tile.row_block * blocks + tile.column_block) as usize);
-                let name = [seed, NEGATIVES, epoch, portion, number, i as u64];
-                let noise = noise.get(tile.column_block as usize).unwrap_or(&none);
-                let mut random = Random::named(&name);
-                step.train(pairs, rows, columns, noise, &mut random, rate, scratch)
+                let of = |column: u32| {
+                    batch.pairs.items((tile.row_block * blocks + column % blocks) as usize)
+                };
+                let mut loss = step.targets(of(tile.column_block), rows, columns, rate, scratch);
+                if let Some(noise) = noise.get(tile.column_block as usize) {
+                    let random =
+                        Random::named(&[seed, NEGATIVES, epoch, portion, number, i as u64]);
+                    let mut draw = Draw { noise, random };
+                    let pairs = of(tile.column_block + shift);
+                    let own = shift == 0;
+                    loss += step.negatives(pairs, own, rows, columns, &mut draw, rate, scratch);
+                }
+                loss
             },
         );
         self.give_back(batch, input);

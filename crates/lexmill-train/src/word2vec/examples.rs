@@ -95,6 +95,13 @@ impl<T: Copy> Sorted<T> {
     pub(crate) fn len(&self) -> usize {
         self.items.len()
     }
+
+    /// Puts the items of each number in a random order.
+    pub(crate) fn shuffle(&mut self, random: &mut Random) {
+        for range in self.starts.windows(2) {
+            random.shuffle(&mut self.items[range[0] as usize..range[1] as usize]);
+        }
+    }
 }
 
 /// A counting sort: every number is [`count`](Sorting::count)ed, then every item is

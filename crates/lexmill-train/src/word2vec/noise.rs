@@ -31,11 +31,6 @@ impl Noise {
             .collect()
     }
 
-    /// Nothing to draw from: for hierarchical softmax.
-    pub(crate) fn none() -> Noise {
-        Noise { places: Vec::new() }
-    }
-
     pub(super) fn new(weights: &[f64]) -> Noise {
         let total: f64 = weights.iter().sum();
         let usable = total > 0.0 && total.is_finite();

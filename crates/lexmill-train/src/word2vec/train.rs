@@ -1,6 +1,7 @@
 //! The stage: epochs, portions, checkpoints, the model.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
@@ -25,7 +26,7 @@ use super::model::{Model, Shape};
 use super::noise::Noise;
 use super::settings::{Architecture, Word2vecSettings};
 use super::start::start_from;
-use super::step::{GROUP, Pair, Scratch, Step};
+use super::step::{Draw, GROUP, Pair, Scratch, Step};
 use super::subwords::WordRows;
 use super::text::{Filter, Portion, Portions, read};
 use crate::grid::{epoch_tiles, train_tiles};
@@ -38,8 +39,10 @@ const CHECKPOINT: &str = "checkpoint";
 /// Tells the streams of random numbers apart.
 const STRATA: u64 = 2;
 const NEGATIVES: u64 = 13;
+const ORDER: u64 = 14;
+const SHIFT: u64 = 15;
 /// Examples that share negatives, where inputs are made of several rows.
-const COMPOSED_GROUP: usize = 8;
+const COMPOSED_GROUP: usize = 4;
 /// Blocks at most where inputs are made of several rows: batches are small.
 const COMPOSED_BLOCKS: u32 = 16;
 const COMPOSED_TILE_BLOCKS: u32 = 8;
@@ -326,6 +329,10 @@ impl Training<'_> {
         let outputs = self.tree.map_or(Outputs::Words, Outputs::Nodes);
         let inputs = Split::new(self.shape.input);
         let columns = Split::new(self.shape.output);
+        let order = |centers: &Range<usize>| {
+            let start = centers.start as u64;
+            Random::named(&[settings.seed, ORDER, epoch, number, start])
+        };
         let (loss, examples) = if settings.composed() {
             let batching = Batching {
                 architecture: settings.architecture,
@@ -342,7 +349,7 @@ impl Training<'_> {
                     .par_iter()
                     .map(|centers| {
                         let reaches = windows.reaches(centers, [epoch, number]);
-                        batching.batches(&kept, centers.clone(), &reaches)
+                        batching.batches(&kept, centers.clone(), &reaches, order(centers))
                     })
                     .collect();
                 for batch in batches.iter().flatten() {
@@ -364,7 +371,13 @@ impl Training<'_> {
                 .par_iter()
                 .map(|centers| {
                     let reaches = windows.reaches(centers, [epoch, number]);
-                    skipgram(&kept, centers.clone(), &reaches, outputs, inputs, columns)
+                    let (mut pairs, predictions) =
+                        skipgram(&kept, centers.clone(), &reaches, outputs, inputs, columns);
+                    // Neighbors share words, and those who share negatives should not.
+                    if !settings.hierarchical() {
+                        pairs.shuffle(&mut order(centers));
+                    }
+                    (pairs, predictions)
                 })
                 .collect();
             let examples = cut.iter().map(|(_, predictions)| predictions).sum();
@@ -372,7 +385,12 @@ impl Training<'_> {
             let tiles = epoch_tiles(blocks, &[settings.seed, STRATA, epoch, number]);
             let each = tokens / tiles.len() as u64;
             let Model { input, output } = &mut state.model;
-            let (step, none) = (&self.step, Noise::none());
+            // Negatives come from another block than the target, as it happens: were it the same, a
+            // word would never be held against those of other blocks.
+            let mut random = Random::named(&[settings.seed, SHIFT, epoch, number]);
+            let shifts: Vec<Vec<u32>> =
+                cut.iter().map(|_| (0..blocks).map(|_| random.below(blocks)).collect()).collect();
+            let step = &self.step;
             let losses = train_tiles(
                 &tiles,
                 self.resources.threads,
@@ -380,16 +398,23 @@ impl Training<'_> {
                 output.blocks.iter_mut().map(Vec::as_mut_slice).collect(),
                 || Scratch::new(step),
                 |i, tile, rows, columns, scratch| {
-                    let part = (f64::from(tile.stratum) + 0.5) / f64::from(blocks);
-                    let name = [settings.seed, NEGATIVES, epoch, number, i as u64];
-                    let mut random = Random::named(&name);
-                    let noise = self.noise.get(tile.column_block as usize).unwrap_or(&none);
-                    let number = (tile.row_block * blocks + tile.column_block) as usize;
+                    let rate = rate((f64::from(tile.stratum) + 0.5) / f64::from(blocks));
+                    let random =
+                        Random::named(&[settings.seed, NEGATIVES, epoch, number, i as u64]);
+                    let noise = self.noise.get(tile.column_block as usize);
+                    let mut draw = noise.map(|noise| Draw { noise, random });
                     let mut loss = 0.0;
-                    for (pairs, _) in &cut {
-                        let pairs = pairs.items(number);
-                        let rate = rate(part);
-                        loss += step.train(pairs, rows, columns, noise, &mut random, rate, scratch);
+                    for ((pairs, _), shifts) in cut.iter().zip(&shifts) {
+                        let of = |column: u32| {
+                            pairs.items((tile.row_block * blocks + column % blocks) as usize)
+                        };
+                        loss += step.targets(of(tile.column_block), rows, columns, rate, scratch);
+                        if let Some(draw) = &mut draw {
+                            let shift = shifts[tile.row_block as usize];
+                            let pairs = of(tile.column_block + shift);
+                            let own = shift == 0;
+                            loss += step.negatives(pairs, own, rows, columns, draw, rate, scratch);
+                        }
                     }
                     self.progress.advance(each);
                     loss
