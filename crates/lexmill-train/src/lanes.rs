@@ -111,6 +111,42 @@ impl Lanes {
     }
 }
 
+/// Reads a little of a row, so that it is on its way to the cache. What comes back has to be used: give
+/// it to a black box.
+#[inline(always)]
+pub(crate) fn touch(row: &[Lanes]) -> u32 {
+    row.iter().step_by(2).fold(0, |seen, lanes| seen ^ lanes.0[0].to_bits())
+}
+
+/// Compiles a function, or a method, for AVX2 as well, and asks the processor which to take. The
+/// function under the last name has to be `#[inline(always)]`.
+macro_rules! for_processors {
+    ($(#[$about:meta])* fn $name:ident, $wide:ident, $portable:ident(
+        $($arg:ident: $of:ty),* $(,)?
+    ) $(-> $back:ty)?) => {
+        $(#[$about])*
+        #[allow(clippy::too_many_arguments, reason = "they are what one hot loop needs")]
+        fn $name($($arg: $of),*) $(-> $back)? {
+            #[cfg(target_arch = "x86_64")]
+            if std::arch::is_x86_feature_detected!("avx2") {
+                #[expect(unsafe_code, reason = "the same loops compiled for 8 lanes")]
+                // SAFETY: the processor has AVX2, which is all that the function asks for.
+                return unsafe { $wide($($arg),*) };
+            }
+            $portable($($arg),*)
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2")]
+        #[allow(clippy::too_many_arguments, reason = "as above")]
+        fn $wide($($arg: $of),*) $(-> $back)? {
+            $portable($($arg),*)
+        }
+    };
+}
+
+pub(crate) use for_processors;
+
 #[cfg(test)]
 mod tests {
     use super::*;

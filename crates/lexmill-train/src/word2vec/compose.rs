@@ -26,10 +26,14 @@ use super::step::{Draw, Pair, Scratch, Step};
 use super::subwords::WordRows;
 use super::text::{START, contexts};
 use crate::grid::{Tile, train_tiles};
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, for_processors, touch};
 
-/// Hidden rows that one worker makes at a time.
+/// Inputs that one worker makes at a time.
 const PART: usize = 64;
+/// Rows that are touched ahead of their turn.
+const AHEAD: usize = 4;
+/// Strips of the text that a batch has runs of windows from.
+const RUNS: usize = 16;
 /// Tells the streams of random numbers apart.
 const NEGATIVES: u64 = 12;
 const SHIFT: u64 = 15;
@@ -38,21 +42,21 @@ const SHIFT: u64 = 15;
 pub(crate) struct Batch {
     /// With subwords, the different words that inputs are made of.
     words: Vec<u32>,
-    /// What each hidden row is made of: words, or with subwords their places in `words`. Empty if
-    /// hidden row i is the i-th of `words`.
+    /// What each input is made of: words, or with subwords their places in `words`. Empty if input i
+    /// is the i-th of `words`.
     made_of: Sorted<u32>,
+    /// The input of each hidden row: those of a group stand together.
+    order: Vec<u32>,
     /// Where each group of hidden rows starts, and where the last ends.
     groups: Vec<usize>,
     /// Examples by tile: `group · output blocks + output block`; their rows count from the group's
     /// start.
     pairs: Sorted<Pair>,
-    /// Without subwords by input block: (place in the block, hidden row).
+    /// By input block, or with subwords by place in `words`: (place in the block, input).
     returns: Sorted<(u32, u32)>,
-    /// With subwords by place in `words`: hidden row.
-    of_word: Sorted<u32>,
     /// Words that are predicted.
     pub(crate) predictions: u64,
-    /// The position in the kept tokens where it ends.
+    /// The position in the kept tokens up to which as many are done.
     pub(crate) end: usize,
 }
 
@@ -71,8 +75,8 @@ pub(crate) struct Batching<'a> {
 type Window = (u32, Range<usize>);
 
 impl Batching<'_> {
-    /// The batches of a range of centers, whose windows come in random order: neighbors share words, and
-    /// those who share negatives should not.
+    /// The batches of a range of centers. Neighbors in the text share words, and those who share
+    /// negatives should not: the examples of a batch come in another order.
     pub(crate) fn batches(
         &self,
         kept: &[u32],
@@ -92,17 +96,45 @@ impl Batching<'_> {
                 windows.push((kept[center], first..around.len()));
             }
         }
-        random.shuffle(&mut windows);
+        if windows.is_empty() {
+            return Vec::new();
+        }
+        // A batch has a run of windows from each of several strips of the text. In a run, windows that
+        // share words follow each other, and their rows are in the cache; examples that follow each
+        // other are of different runs.
+        let number = windows.len().div_ceil(self.windows);
+        let strip = windows.len().div_ceil(RUNS).max(1);
+        let run = strip.div_ceil(number.max(1)).max(1);
+        let mut batches = Vec::new();
         let mut done = 0;
-        let batches = windows.chunks(self.windows).map(|batch| {
-            done += batch.len();
+        for first in (0..strip).step_by(run) {
+            let mut runs: Vec<&[Window]> = windows
+                .chunks(strip)
+                .filter_map(|strip| strip.get(first..strip.len().min(first + run)))
+                .filter(|run| !run.is_empty())
+                .collect();
+            random.shuffle(&mut runs);
+            done += runs.iter().map(|run| run.len()).sum::<usize>();
             let end = start + tokens * done / windows.len();
-            match self.architecture {
-                Architecture::Cbow => self.cbow(batch, &around, end),
-                Architecture::Skipgram => self.skipgram(batch, &around, end),
+            let batch = runs.concat();
+            let mut order = Vec::with_capacity(batch.len());
+            let firsts: Vec<usize> = runs
+                .iter()
+                .scan(0, |next, run| {
+                    *next += run.len();
+                    Some(*next - run.len())
+                })
+                .collect();
+            for offset in 0..run {
+                let there = runs.iter().zip(&firsts).filter(|(run, _)| offset < run.len());
+                order.extend(there.map(|(_, first)| first + offset));
             }
-        });
-        batches.collect()
+            batches.push(match self.architecture {
+                Architecture::Cbow => self.cbow(&batch, &order, &around, end),
+                Architecture::Skipgram => self.skipgram(&batch, &order, &around, end),
+            });
+        }
+        batches
     }
 
     /// Groups of about the same size, as many as output blocks.
@@ -139,97 +171,83 @@ impl Batching<'_> {
         sorting.done()
     }
 
-    fn cbow(&self, windows: &[Window], around: &[u32], end: usize) -> Batch {
+    fn cbow(&self, windows: &[Window], order: &[usize], around: &[u32], end: usize) -> Batch {
         // With negative sampling a window has one output row: its group is that row's block, so that
-        // the tiles of one diagonal hold everything.
-        let mut by_block: Vec<Vec<usize>> = vec![Vec::new(); self.columns.blocks() as usize];
+        // the tiles of one diagonal hold all targets.
         let diagonal = matches!(self.outputs, Outputs::Words);
-        if diagonal {
-            for (i, window) in windows.iter().enumerate() {
-                by_block[self.columns.of(window.0).0 as usize].push(i);
-            }
-        } else {
-            by_block[0].extend(0..windows.len());
-        }
+        let block_of = |window: usize| match diagonal {
+            true => self.columns.of(windows[window].0).0,
+            false => 0,
+        };
+        let mut sorting = Sorting::new(self.columns.blocks() as usize);
+        order.iter().for_each(|&window| sorting.count(block_of(window)));
+        sorting.counted(0u32);
+        order.iter().for_each(|&window| sorting.put(block_of(window), window as u32));
+        let sorted = sorting.done();
         let groups = match diagonal {
-            true => std::iter::once(0)
-                .chain(by_block.iter().scan(0, |sum, block| {
-                    *sum += block.len();
-                    Some(*sum)
-                }))
-                .collect(),
+            true => sorted.starts().iter().map(|&start| start as usize).collect(),
             false => self.groups(windows.len()),
         };
-        let order: Vec<usize> = by_block.concat();
+        let order = sorted.into_items();
         let pairs = self.pairs(&groups, |f| {
-            order.iter().enumerate().for_each(|(hidden, &window)| f(hidden, windows[window].0));
+            order.iter().enumerate().for_each(|(row, &window)| f(row, windows[window as usize].0));
         });
         let mut words = Vec::new();
+        let mut parts = Vec::with_capacity(around.len());
+        let mut starts = Vec::with_capacity(windows.len() + 1);
+        starts.push(0);
         let mut places = HashMap::<u32, u32, rustc_hash::FxBuildHasher>::default();
-        let mut made_of = Sorting::new(order.len());
-        for (hidden, &window) in order.iter().enumerate() {
-            windows[window].1.clone().for_each(|_| made_of.count(hidden as u32));
-        }
-        made_of.counted(0);
-        for (hidden, &window) in order.iter().enumerate() {
-            for &word in &around[windows[window].1.clone()] {
-                let part = match self.subwords {
+        for window in windows {
+            for &word in &around[window.1.clone()] {
+                parts.push(match self.subwords {
                     false => word,
                     true => *places.entry(word).or_insert_with(|| {
                         words.push(word);
                         words.len() as u32 - 1
                     }),
-                };
-                made_of.put(hidden as u32, part);
+                });
             }
+            starts.push(parts.len() as u32);
         }
-        let made_of = made_of.done();
-        let hidden =
-            || (0..order.len()).flat_map(|h| made_of.items(h).iter().map(move |&p| (h, p)));
-        let (mut returns, mut of_word) =
-            (Sorting::new(self.inputs.blocks() as usize), Sorting::new(words.len()));
-        if self.subwords {
-            hidden().for_each(|(_, place)| of_word.count(place));
-        } else {
-            hidden().for_each(|(_, word)| returns.count(self.inputs.of(word).0));
-        }
+        let made_of = Sorted::from_parts(starts, parts);
+        // Whom each part gets its gradient from.
+        let numbers = if self.subwords { words.len() } else { self.inputs.blocks() as usize };
+        let number = |part: u32| if self.subwords { part } else { self.inputs.of(part).0 };
+        let mut returns = Sorting::new(numbers);
+        made_of.all().iter().for_each(|&part| returns.count(number(part)));
         returns.counted((0, 0));
-        of_word.counted(0);
-        for (hidden, part) in hidden() {
-            if self.subwords {
-                of_word.put(part, hidden as u32);
-            } else {
-                let (block, place) = self.inputs.of(part);
-                returns.put(block, (place, hidden as u32));
+        for window in 0..windows.len() {
+            for &part in made_of.items(window) {
+                returns.put(number(part), (self.inputs.of(part).1, window as u32));
             }
         }
-        let (returns, of_word) = (returns.done(), of_word.done());
-        let predictions = windows.len() as u64;
-        Batch { words, made_of, groups, pairs, returns, of_word, predictions, end }
+        let (returns, predictions) = (returns.done(), windows.len() as u64);
+        Batch { words, made_of, order, groups, pairs, returns, predictions, end }
     }
 
     /// Skip-gram with subwords: the hidden rows are those of the different centers.
-    fn skipgram(&self, windows: &[Window], around: &[u32], end: usize) -> Batch {
+    fn skipgram(&self, windows: &[Window], order: &[usize], around: &[u32], end: usize) -> Batch {
         let mut words = Vec::new();
         let mut places = HashMap::<u32, usize, rustc_hash::FxBuildHasher>::default();
-        let centers: Vec<usize> = windows
+        let centers: Vec<usize> = order
             .iter()
-            .map(|&(center, _)| {
-                *places.entry(center).or_insert_with(|| {
-                    words.push(center);
+            .map(|&window| {
+                *places.entry(windows[window].0).or_insert_with(|| {
+                    words.push(windows[window].0);
                     words.len() - 1
                 })
             })
             .collect();
         let groups = self.groups(words.len());
         let pairs = self.pairs(&groups, |f| {
-            for (&hidden, (_, range)) in centers.iter().zip(windows) {
-                around[range.clone()].iter().for_each(|&word| f(hidden, word));
+            for (&row, &window) in centers.iter().zip(order) {
+                around[windows[window].1.clone()].iter().for_each(|&word| f(row, word));
             }
         });
-        let (made_of, returns, of_word) = Default::default();
+        let order = (0..words.len() as u32).collect();
         let predictions = windows.iter().map(|window| window.1.len() as u64).sum();
-        Batch { words, made_of, groups, pairs, returns, of_word, predictions, end }
+        let (made_of, returns) = Default::default();
+        Batch { words, made_of, order, groups, pairs, returns, predictions, end }
     }
 }
 
@@ -240,7 +258,9 @@ pub(crate) struct Composer<'a> {
     rows: Option<&'a WordRows>,
     threads: usize,
     hidden: Vec<Lanes>,
-    before: Vec<Lanes>,
+    /// The inputs, then how far they have moved.
+    inputs: Vec<Lanes>,
+    /// Of words, with subwords.
     sums: Vec<Lanes>,
 }
 
@@ -251,8 +271,8 @@ impl<'a> Composer<'a> {
         rows: Option<&'a WordRows>,
         threads: usize,
     ) -> Composer<'a> {
-        let (hidden, before, sums) = Default::default();
-        Composer { settings, step, rows, threads, hidden, before, sums }
+        let (hidden, inputs, sums) = Default::default();
+        Composer { settings, step, rows, threads, hidden, inputs, sums }
     }
 
     /// Trains on a batch; `name` names its random numbers. Returns the sum of the losses.
@@ -326,108 +346,79 @@ impl<'a> Composer<'a> {
         losses.into_iter().sum()
     }
 
-    /// Makes the hidden rows.
+    /// Makes the inputs, and the hidden rows in their order.
     fn make(&mut self, batch: &Batch, input: &Matrix) {
         let width = width(input.dim);
-        let count = batch.groups[batch.groups.len() - 1];
-        self.hidden.resize(count * width, Lanes::ZERO);
-        self.before.resize(count * width, Lanes::ZERO);
-        let split = Split::new(input.layout);
-        let blocks = &input.blocks;
-        let add = |to: &mut [Lanes], row: u32| {
-            let (block, place) = split.of(row);
-            let row = &blocks[block as usize][place as usize * width..][..width];
-            to.iter_mut().zip(row).for_each(|(to, from)| *to = to.plus(*from));
-        };
+        let count = batch.order.len() * width;
+        for buffer in [&mut self.hidden, &mut self.inputs] {
+            buffer.resize(count, Lanes::ZERO);
+        }
+        let source = Source { blocks: &input.blocks, split: Split::new(input.layout), width };
         if let Some(rows) = self.rows {
             self.sums.resize(batch.words.len() * width, Lanes::ZERO);
-            let parts = self.sums[..batch.words.len() * width].par_chunks_mut(PART * width);
-            parts.zip(batch.words.par_chunks(PART)).for_each(|(sums, words)| {
-                for (sum, &word) in sums.chunks_mut(width).zip(words) {
-                    sum.fill(Lanes::ZERO);
-                    rows.of(word).iter().for_each(|&row| add(sum, row));
-                }
-            });
+            let parts = self.sums.par_chunks_mut(PART * width).zip(batch.words.par_chunks(PART));
+            parts.for_each(|(sums, words)| sum_words(sums, words, rows, source));
         }
         let mean = self.settings.cbow_mean.unwrap_or(true);
         let (sums, rows) = (&self.sums, self.rows);
-        let parts = self.hidden[..count * width].par_chunks_mut(PART * width);
-        let parts = parts.zip(self.before[..count * width].par_chunks_mut(PART * width));
-        parts.enumerate().for_each(|(part, (hidden, before))| {
-            for (i, hidden) in (part * PART..).zip(hidden.chunks_mut(width)) {
-                let mut number = 0;
-                if batch.made_of.len() == 0 {
-                    hidden.copy_from_slice(&sums[i * width..][..width]);
-                    number = rows.map_or(1, |rows| rows.of(batch.words[i]).len());
-                } else {
-                    hidden.fill(Lanes::ZERO);
-                    for &made_of in batch.made_of.items(i) {
-                        match rows {
-                            None => {
-                                add(hidden, made_of);
-                                number += 1;
-                            }
-                            Some(rows) => {
-                                let sum = &sums[made_of as usize * width..][..width];
-                                hidden.iter_mut().zip(sum).for_each(|(to, x)| *to = to.plus(*x));
-                                number += rows.of(batch.words[made_of as usize]).len();
-                            }
-                        }
-                    }
-                }
-                if mean {
-                    let scale = Lanes::all(1.0 / number as f32);
-                    hidden.iter_mut().for_each(|x| *x = x.times(scale));
-                }
+        let parts = self.inputs.par_chunks_mut(PART * width).enumerate();
+        parts.for_each(|(part, inputs)| {
+            make_inputs(
+                inputs,
+                part * PART,
+                batch,
+                source,
+                rows.map(|rows| (rows, &sums[..])),
+                mean,
+            );
+        });
+        let inputs = &self.inputs;
+        let parts = self.hidden.par_chunks_mut(PART * width).zip(batch.order.par_chunks(PART));
+        parts.for_each(|(hidden, order)| {
+            for (hidden, &i) in hidden.chunks_mut(width).zip(order) {
+                hidden.copy_from_slice(&inputs[i as usize * width..][..width]);
             }
-            before.copy_from_slice(hidden);
         });
     }
 
-    /// Moves the rows that the hidden rows were made of.
+    /// Moves the rows that the inputs were made of.
     fn give_back(&mut self, batch: &Batch, input: &mut Matrix) {
         let width = width(input.dim);
-        let count = batch.groups[batch.groups.len() - 1];
+        let mut place_of = vec![0u32; batch.order.len()];
+        (0..).zip(&batch.order).for_each(|(place, &i)| place_of[i as usize] = place);
         let true_mean = self.settings.cbow_gradient == Some(CbowGradient::Mean)
             && self.settings.cbow_mean == Some(true);
-        let rows = self.rows;
-        let parts = self.hidden[..count * width].par_chunks_mut(PART * width);
-        let parts = parts.zip(self.before[..count * width].par_chunks(PART * width));
-        parts.enumerate().for_each(|(part, (hidden, before))| {
-            hidden.iter_mut().zip(before).for_each(|(now, before)| *now = now.minus(*before));
-            if true_mean {
-                for (i, hidden) in (part * PART..).zip(hidden.chunks_mut(width)) {
-                    let parts = batch.made_of.items(i).iter();
-                    let number: usize = parts
-                        .map(|&part| rows.map_or(1, |r| r.of(batch.words[part as usize]).len()))
-                        .sum();
-                    let scale = Lanes::all(1.0 / number as f32);
-                    hidden.iter_mut().for_each(|x| *x = x.times(scale));
+        let (rows, hidden) = (self.rows, &self.hidden);
+        // How far each has moved.
+        let parts = self.inputs.par_chunks_mut(PART * width).enumerate();
+        parts.for_each(|(part, inputs)| {
+            for (i, input) in (part * PART..).zip(inputs.chunks_mut(width)) {
+                let hidden = &hidden[place_of[i] as usize * width..][..width];
+                let scale = match true_mean {
+                    true => Lanes::all(1.0 / batch.rows_of(i, rows) as f32),
+                    false => Lanes::all(1.0),
+                };
+                for (old, new) in input.iter_mut().zip(hidden) {
+                    *old = new.minus(*old).times(scale);
                 }
             }
         });
-        let moved = &self.hidden[..count * width];
-        let move_by = |row: &mut [Lanes], by: &[Lanes]| {
-            row.iter_mut().zip(by).for_each(|(row, by)| *row = row.plus(*by));
-        };
+        let moved = &self.inputs[..];
         let Some(rows) = rows else {
             input.blocks.par_iter_mut().enumerate().for_each(|(block, numbers)| {
-                for &(place, hidden) in batch.returns.items(block) {
-                    let row = &mut numbers[place as usize * width..][..width];
-                    move_by(row, &moved[hidden as usize * width..][..width]);
-                }
+                move_rows(numbers, batch.returns.items(block), moved, width);
             });
             return;
         };
         let by_word = if batch.made_of.len() == 0 {
             moved
         } else {
-            let parts = self.sums[..batch.words.len() * width].par_chunks_mut(PART * width);
-            parts.enumerate().for_each(|(part, sums)| {
+            let parts = self.sums.par_chunks_mut(PART * width).enumerate();
+            parts.for_each(|(part, sums)| {
+                sums.fill(Lanes::ZERO);
                 for (word, sum) in (part * PART..).zip(sums.chunks_mut(width)) {
-                    sum.fill(Lanes::ZERO);
-                    for &hidden in batch.of_word.items(word) {
-                        move_by(sum, &moved[hidden as usize * width..][..width]);
+                    for &(_, i) in batch.returns.items(word) {
+                        add(sum, &moved[i as usize * width..][..width]);
                     }
                 }
             });
@@ -435,12 +426,172 @@ impl<'a> Composer<'a> {
         };
         let split = Split::new(input.layout);
         input.blocks.par_iter_mut().enumerate().for_each(|(block, numbers)| {
-            for (i, &word) in batch.words.iter().enumerate() {
-                for &row in rows.in_block(word, block) {
-                    let row = &mut numbers[split.of(row).1 as usize * width..][..width];
-                    move_by(row, &by_word[i * width..][..width]);
+            move_word_rows(numbers, block, &batch.words, rows, split, by_word, width);
+        });
+    }
+}
+
+impl Batch {
+    /// How many rows input `i` is made of.
+    fn rows_of(&self, i: usize, rows: Option<&WordRows>) -> usize {
+        match (rows, self.made_of.len()) {
+            (None, _) => self.made_of.items(i).len(),
+            (Some(rows), 0) => rows.of(self.words[i]).len(),
+            (Some(rows), _) => {
+                let parts = self.made_of.items(i).iter();
+                parts.map(|&part| rows.of(self.words[part as usize]).len()).sum()
+            }
+        }
+    }
+}
+
+/// The input rows, to be read.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    blocks: &'a [Vec<Lanes>],
+    split: Split,
+    width: usize,
+}
+
+impl Source<'_> {
+    #[inline(always)]
+    fn row(&self, id: u32) -> &[Lanes] {
+        let (block, place) = self.split.of(id);
+        &self.blocks[block as usize][place as usize * self.width..][..self.width]
+    }
+}
+
+#[inline(always)]
+fn add(to: &mut [Lanes], from: &[Lanes]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = to.plus(*from));
+}
+
+for_processors! {
+    /// The sum of the rows of each word.
+    fn sum_words, sum_words_wide, sum_words_portable(
+        sums: &mut [Lanes],
+        words: &[u32],
+        rows: &WordRows,
+        source: Source<'_>,
+    )
+}
+
+#[inline(always)]
+fn sum_words_portable(sums: &mut [Lanes], words: &[u32], rows: &WordRows, source: Source<'_>) {
+    for (i, sum) in sums.chunks_mut(source.width).enumerate() {
+        if let Some(&next) = words.get(i + 1) {
+            let bits = rows.of(next).iter().map(|&row| touch(source.row(row)));
+            std::hint::black_box(bits.fold(0, |seen, bits| seen ^ bits));
+        }
+        sum.fill(Lanes::ZERO);
+        rows.of(words[i]).iter().for_each(|&row| add(sum, source.row(row)));
+    }
+}
+
+for_processors! {
+    /// Inputs from `first` on, of rows or of the sums of words.
+    fn make_inputs, make_inputs_wide, make_inputs_portable(
+        inputs: &mut [Lanes],
+        first: usize,
+        batch: &Batch,
+        source: Source<'_>,
+        words: Option<(&WordRows, &[Lanes])>,
+        mean: bool,
+    )
+}
+
+#[inline(always)]
+fn make_inputs_portable(
+    inputs: &mut [Lanes],
+    first: usize,
+    batch: &Batch,
+    source: Source<'_>,
+    words: Option<(&WordRows, &[Lanes])>,
+    mean: bool,
+) {
+    let width = source.width;
+    for (i, input) in (first..).zip(inputs.chunks_mut(width)) {
+        match words {
+            Some((_, sums)) if batch.made_of.len() == 0 => {
+                input.copy_from_slice(&sums[i * width..][..width]);
+            }
+            Some((_, sums)) => {
+                input.fill(Lanes::ZERO);
+                for &part in batch.made_of.items(i) {
+                    add(input, &sums[part as usize * width..][..width]);
                 }
             }
-        });
+            None => {
+                input.fill(Lanes::ZERO);
+                batch.made_of.items(i).iter().for_each(|&row| add(input, source.row(row)));
+            }
+        }
+        if mean {
+            let scale = Lanes::all(1.0 / batch.rows_of(i, words.map(|(rows, _)| rows)) as f32);
+            input.iter_mut().for_each(|x| *x = x.times(scale));
+        }
+    }
+}
+
+for_processors! {
+    /// Moves rows of a block, each (place, input) by how far the input has moved.
+    fn move_rows, move_rows_wide, move_rows_portable(
+        numbers: &mut [Lanes],
+        returns: &[(u32, u32)],
+        moved: &[Lanes],
+        width: usize,
+    )
+}
+
+#[inline(always)]
+fn move_rows_portable(
+    numbers: &mut [Lanes],
+    returns: &[(u32, u32)],
+    moved: &[Lanes],
+    width: usize,
+) {
+    for (i, &(place, input)) in returns.iter().enumerate() {
+        if let Some(&(ahead, _)) = returns.get(i + AHEAD) {
+            std::hint::black_box(touch(&numbers[ahead as usize * width..][..width]));
+        }
+        let row = &mut numbers[place as usize * width..][..width];
+        add(row, &moved[input as usize * width..][..width]);
+    }
+}
+
+for_processors! {
+    /// Moves the rows of words that lie in a block.
+    fn move_word_rows, move_word_rows_wide, move_word_rows_portable(
+        numbers: &mut [Lanes],
+        block: usize,
+        words: &[u32],
+        rows: &WordRows,
+        split: Split,
+        by_word: &[Lanes],
+        width: usize,
+    )
+}
+
+#[inline(always)]
+fn move_word_rows_portable(
+    numbers: &mut [Lanes],
+    block: usize,
+    words: &[u32],
+    rows: &WordRows,
+    split: Split,
+    by_word: &[Lanes],
+    width: usize,
+) {
+    for (i, &word) in words.iter().enumerate() {
+        if let Some(&next) = words.get(i + AHEAD) {
+            for &row in rows.in_block(next, block) {
+                let row = &numbers[split.of(row).1 as usize * width..][..width];
+                std::hint::black_box(touch(row));
+            }
+        }
+        for &row in rows.in_block(word, block) {
+            let row = &mut numbers[split.of(row).1 as usize * width..][..width];
+            add(row, &by_word[i * width..][..width]);
+        }
     }
 }

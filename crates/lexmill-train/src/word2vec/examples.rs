@@ -96,6 +96,24 @@ impl<T: Copy> Sorted<T> {
         self.items.len()
     }
 
+    /// `parts[starts[k]..starts[k + 1]]` are the items of number k.
+    pub(crate) fn from_parts(starts: Vec<u32>, items: Vec<T>) -> Sorted<T> {
+        Sorted { starts, items }
+    }
+
+    /// Where the items of each number start, and where the last end.
+    pub(crate) fn starts(&self) -> &[u32] {
+        &self.starts
+    }
+
+    pub(crate) fn all(&self) -> &[T] {
+        &self.items
+    }
+
+    pub(crate) fn into_items(self) -> Vec<T> {
+        self.items
+    }
+
     /// Puts the items of each number in a random order.
     pub(crate) fn shuffle(&mut self, random: &mut Random) {
         for range in self.starts.windows(2) {

@@ -20,7 +20,7 @@
 use lexmill_vocab::Random;
 
 use super::noise::Noise;
-use crate::lanes::{LANES, Lanes};
+use crate::lanes::{LANES, Lanes, for_processors, touch};
 
 /// Examples that may share negatives.
 pub(crate) const GROUP: usize = 16;
@@ -104,63 +104,12 @@ impl Scratch {
     }
 }
 
-/// Compiles a method for AVX2 as well, and asks the processor which to take.
-macro_rules! for_processors {
-    ($(#[$about:meta])* $name:ident, $wide:ident, $portable:ident($($arg:ident: $of:ty),* $(,)?)) => {
-        $(#[$about])*
-        pub(crate) fn $name(&self, $($arg: $of),*) -> f64 {
-            #[cfg(target_arch = "x86_64")]
-            if std::arch::is_x86_feature_detected!("avx2") {
-                #[expect(unsafe_code, reason = "the same loops compiled for 8 lanes")]
-                // SAFETY: the processor has AVX2, which is all that the function asks for.
-                return unsafe { self.$wide($($arg),*) };
-            }
-            self.$portable($($arg),*)
-        }
-
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2")]
-        fn $wide(&self, $($arg: $of),*) -> f64 {
-            self.$portable($($arg),*)
-        }
-    };
-}
-
 impl Step {
-    for_processors! {
-        /// Trains on the examples in order. Returns the sum of their losses.
-        ///
-        /// # Panics
-        /// If an example lies outside of the blocks.
-        targets, targets_wide, targets_portable(
-            pairs: &[Pair],
-            rows: &mut [Lanes],
-            columns: &mut [Lanes],
-            rate: f32,
-            scratch: &mut Scratch,
-        )
-    }
-
-    for_processors! {
-        /// Trains the input rows of the examples against negatives, group by group. Returns the sum of
-        /// the losses. A negative that is the target of an example is left out of it; `own` says
-        /// whether the targets lie in this column block.
-        ///
-        /// # Panics
-        /// If a row lies outside of its block.
-        negatives, negatives_wide, negatives_portable(
-            pairs: &[Pair],
-            own: bool,
-            rows: &mut [Lanes],
-            columns: &mut [Lanes],
-            draw: &mut Draw<'_>,
-            rate: f32,
-            scratch: &mut Scratch,
-        )
-    }
-
-    #[inline(always)]
-    fn targets_portable(
+    /// Trains on the examples in order. Returns the sum of their losses.
+    ///
+    /// # Panics
+    /// If an example lies outside of the blocks.
+    pub(crate) fn targets(
         &self,
         pairs: &[Pair],
         rows: &mut [Lanes],
@@ -168,25 +117,17 @@ impl Step {
         rate: f32,
         scratch: &mut Scratch,
     ) -> f64 {
-        let mut loss = 0.0;
-        let mut groups = pairs.chunks(GROUP).peekable();
-        while let Some(group) = groups.next() {
-            if let Some(next) = groups.peek() {
-                let mut seen = 0;
-                for pair in *next {
-                    seen ^= touch(rows, pair.row as usize, self.width);
-                    seen ^= touch(columns, pair.target(), self.width);
-                }
-                std::hint::black_box(seen);
-            }
-            loss += f64::from(self.target_group(group, rows, columns, rate, scratch));
-        }
-        loss
+        targets(self, pairs, rows, columns, rate, scratch)
     }
 
-    #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "as negatives")]
-    fn negatives_portable(
+    /// Trains the input rows of the examples against negatives, group by group. Returns the sum of the
+    /// losses. A negative that is the target of an example is left out of it; `own` says whether the
+    /// targets lie in this column block.
+    ///
+    /// # Panics
+    /// If a row lies outside of its block.
+    #[expect(clippy::too_many_arguments, reason = "they are what one hot loop needs")]
+    pub(crate) fn negatives(
         &self,
         pairs: &[Pair],
         own: bool,
@@ -196,17 +137,7 @@ impl Step {
         rate: f32,
         scratch: &mut Scratch,
     ) -> f64 {
-        let mut loss = 0.0;
-        let mut groups = pairs.chunks(self.group).peekable();
-        while let Some(group) = groups.next() {
-            if let Some(next) = groups.peek() {
-                let touched = next.iter().map(|pair| touch(rows, pair.row as usize, self.width));
-                std::hint::black_box(touched.fold(0, |seen, bits| seen ^ bits));
-            }
-            scratch.drawn.fill_with(|| draw.noise.draw(&mut draw.random));
-            loss += f64::from(self.negative_group(group, own, rows, columns, rate, scratch));
-        }
-        loss
+        negatives(self, pairs, own, rows, columns, draw, rate, scratch)
     }
 
     #[inline(always)]
@@ -332,17 +263,86 @@ impl Step {
     }
 }
 
+for_processors! {
+    fn targets, targets_wide, targets_portable(
+        step: &Step,
+        pairs: &[Pair],
+        rows: &mut [Lanes],
+        columns: &mut [Lanes],
+        rate: f32,
+        scratch: &mut Scratch,
+    ) -> f64
+}
+
+for_processors! {
+    fn negatives, negatives_wide, negatives_portable(
+        step: &Step,
+        pairs: &[Pair],
+        own: bool,
+        rows: &mut [Lanes],
+        columns: &mut [Lanes],
+        draw: &mut Draw<'_>,
+        rate: f32,
+        scratch: &mut Scratch,
+    ) -> f64
+}
+
+#[inline(always)]
+fn targets_portable(
+    step: &Step,
+    pairs: &[Pair],
+    rows: &mut [Lanes],
+    columns: &mut [Lanes],
+    rate: f32,
+    scratch: &mut Scratch,
+) -> f64 {
+    let mut loss = 0.0;
+    let mut groups = pairs.chunks(GROUP).peekable();
+    while let Some(group) = groups.next() {
+        if let Some(next) = groups.peek() {
+            let mut seen = 0;
+            for pair in *next {
+                seen ^= touch(&rows[pair.row as usize * step.width..][..step.width]);
+                seen ^= touch(&columns[pair.target() * step.width..][..step.width]);
+            }
+            std::hint::black_box(seen);
+        }
+        loss += f64::from(step.target_group(group, rows, columns, rate, scratch));
+    }
+    loss
+}
+
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "they are what one hot loop needs")]
+fn negatives_portable(
+    step: &Step,
+    pairs: &[Pair],
+    own: bool,
+    rows: &mut [Lanes],
+    columns: &mut [Lanes],
+    draw: &mut Draw<'_>,
+    rate: f32,
+    scratch: &mut Scratch,
+) -> f64 {
+    let mut loss = 0.0;
+    let mut groups = pairs.chunks(step.group).peekable();
+    while let Some(group) = groups.next() {
+        if let Some(next) = groups.peek() {
+            let touched = next
+                .iter()
+                .map(|pair| touch(&rows[pair.row as usize * step.width..][..step.width]));
+            std::hint::black_box(touched.fold(0, |seen, bits| seen ^ bits));
+        }
+        scratch.drawn.fill_with(|| draw.noise.draw(&mut draw.random));
+        loss += f64::from(step.negative_group(group, own, rows, columns, rate, scratch));
+    }
+    loss
+}
+
 /// Where negatives come from.
 pub(crate) struct Draw<'a> {
     pub(crate) noise: &'a Noise,
     pub(crate) random: Random,
-}
-
-/// Reads a little of a row, so that it is on its way to the cache.
-#[inline(always)]
-fn touch(rows: &[Lanes], place: usize, width: usize) -> u32 {
-    let row = &rows[place * width..][..width];
-    row.iter().step_by(2).fold(0, |seen, lanes| seen ^ lanes.0[0].to_bits())
 }
 
 impl Saturation {
@@ -634,8 +634,8 @@ mod tests {
                 + step.negatives(&pairs, true, &mut h, &mut t, &mut draw, 0.05, &mut scratch);
             let (h2, t2) = (&mut other_h, &mut other_t);
             draw.random = random;
-            let other = step.targets_portable(&pairs, h2, t2, 0.05, &mut scratch)
-                + step.negatives_portable(&pairs, true, h2, t2, &mut draw, 0.05, &mut scratch);
+            let other = targets_portable(&step, &pairs, h2, t2, 0.05, &mut scratch)
+                + negatives_portable(&step, &pairs, true, h2, t2, &mut draw, 0.05, &mut scratch);
             assert_eq!(loss.to_bits(), other.to_bits());
             let bits = |rows: &[Lanes]| {
                 rows.iter().flat_map(|x| x.0).map(f32::to_bits).collect::<Vec<u32>>()
