@@ -19,7 +19,10 @@ const MODELS: [(&str, &str); 9] = [
     ("cbow", "kind = \"cbow\""),
     ("cbow-hs", "kind = \"cbow\"\nloss = \"hs\""),
     ("cbow-sub", "kind = \"cbow\"\nsubwords = true"),
-    ("cbow-hs-sub", "kind = \"cbow\"\nloss = \"hs\"\nsubwords = true\ncbow_mean = false\nlearning_rate = 0.01"),
+    (
+        "cbow-hs-sub",
+        "kind = \"cbow\"\nloss = \"hs\"\nsubwords = true\ncbow_mean = false\nlearning_rate = 0.01",
+    ),
     ("cbow-mean", "kind = \"cbow\"\ncbow_gradient = \"mean\""),
 ];
 
@@ -111,7 +114,9 @@ fn metrics(lab: &Lab, stage: &str) -> Vec<(u32, u64, u64, f64, f64)> {
         let (epochs, tokens) = (batch.u32("epoch").unwrap(), batch.u64("tokens").unwrap());
         let examples = batch.u64("examples").unwrap();
         let (loss, mean) = (batch.f64("loss").unwrap(), batch.f64("epoch_loss").unwrap());
-        rows.extend((0..epochs.len()).map(|i| (epochs[i], tokens[i], examples[i], loss[i], mean[i])));
+        rows.extend(
+            (0..epochs.len()).map(|i| (epochs[i], tokens[i], examples[i], loss[i], mean[i])),
+        );
     }
     rows
 }
@@ -225,7 +230,8 @@ fn kills_in_the_middle_of_epochs_do_not_show() {
         lab.run(&format!("run p.toml --dir {run} --to words")).done();
         loop {
             let threads = [1, 2, 3, 8][random.below(4) as usize];
-            let every = if random.below(4) == 0 { "--checkpoint-epochs 1" } else { "--checkpoint-every 0" };
+            let every =
+                if random.below(4) == 0 { "--checkpoint-epochs 1" } else { "--checkpoint-every 0" };
             let mut child =
                 lab.start(&format!("run p.toml --dir {run} --threads {threads} {every}"), "log");
             let wait = longest.mul_f32(random.unit_f32() * 0.5);
@@ -418,7 +424,10 @@ fn bad_settings_are_named_with_their_line() {
         let text = pipeline(&[MODELS[2]], 1, &format!("{field} = {value}"));
         let line = text.lines().position(|line| line.starts_with(&format!("{field} ="))).unwrap();
         // min_count is a line of its own; fields of the model stand after it.
-        let line = text.lines().skip(line + 1).position(|l| l.starts_with(&format!("{field} =")))
+        let line = text
+            .lines()
+            .skip(line + 1)
+            .position(|l| l.starts_with(&format!("{field} =")))
             .map_or(line, |more| line + 1 + more);
         lab.write("p.toml", &text);
         let outcome = lab.run("validate p.toml").failed(&[message, field]);
@@ -519,7 +528,8 @@ fn fasttext_files_of_trained_models_give_their_vectors() {
             }
             assert!(of_model[0].1.iter().any(|x| *x != 0.0), "{name}");
         } else {
-            lab.run(&format!("vector {bin} {unseen}")).failed(&["\"bakelimoba\" is not among the 64"]);
+            lab.run(&format!("vector {bin} {unseen}"))
+                .failed(&["\"bakelimoba\" is not among the 64"]);
         }
     }
 }
