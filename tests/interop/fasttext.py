@@ -13,8 +13,10 @@ Run it with the programs it is to test, from the repository:
     /tmp/venv-ft/bin/python tests/interop/fasttext.py target/release/lexmill --models /tmp/models
 
 `--models DIR` names finished skipgram and cbow stages, one a folder: random ones as above, or those of
-runs. They are exported first, but where there is a folder NAME.vectors with all formats. Without it, only files that fastText and gensim wrote are checked. With `--run FILE`, that pipeline
-is run first and the skipgram and cbow stages below its run directory are checked too.
+runs. They are exported first, but where there is a folder NAME.vectors with all formats. With
+`--run FILE`, that pipeline is run first and the skipgram and cbow stages below its run directory are
+checked too. In any case files that fastText and gensim wrote are read, and small models are trained
+here, whose losses are computed again from their `.bin`, by fastText's formulas.
 
 Exits with 1 at the first mismatch, after saying what it is.
 """
@@ -170,6 +172,126 @@ def write_all(binary, directory, model):
     print(f"{model.name}: exported, and read by fastText and gensim")
 
 
+TRAINED = """
+name = "trained"
+seed = 1
+[stages.tokens]
+kind = "tokenize"
+input = ["{corpus}"]
+[stages.words]
+kind = "vocabulary"
+tokens = "tokens"
+min_count = 1
+"""
+MODELS = {
+    "skipgram-ns": 'kind = "skipgram"',
+    "skipgram-hs": 'kind = "skipgram"\nloss = "hs"',
+    "skipgram-ns-subwords": 'kind = "skipgram"\nsubwords = true',
+    "skipgram-hs-subwords": 'kind = "skipgram"\nloss = "hs"\nsubwords = true',
+    "cbow-ns": 'kind = "cbow"',
+    "cbow-hs": 'kind = "cbow"\nloss = "hs"',
+    "cbow-ns-subwords": 'kind = "cbow"\nsubwords = true',
+}
+# In the order of their counts, so that the Huffman tree has long and short paths.
+TOPICS = [[f"{topic}word{i}" for i in range(20)] for topic in ("x", "y")]
+
+
+def lines(count, seed):
+    """Lines of words of one topic each, the first words of a topic the most frequent."""
+    draw = random.Random(seed)
+    weights = [1 / (1 + i) for i in range(len(TOPICS[0]))]
+    return [draw.choices(TOPICS[i % 2], weights, k=6) for i in range(count)]
+
+
+def huffman(counts):
+    """For each word (node, label) from the leaf to the root, as `buildTree` in fastText's loss.cc."""
+    words = len(counts)
+    tree = [[count, -1, False] for count in counts]
+    tree += [[10**15, -1, False] for _ in range(words - 1)]
+    leaf, node = words - 1, words
+    for parent in range(words, 2 * words - 1):
+        children = []
+        for _ in range(2):
+            if leaf >= 0 and tree[leaf][0] < tree[node][0]:
+                children.append(leaf)
+                leaf -= 1
+            else:
+                children.append(node)
+                node += 1
+        tree[parent][0] = sum(tree[child][0] for child in children)
+        tree[children[0]][1] = tree[children[1]][1] = parent
+        tree[children[1]][2] = True
+    paths = []
+    for place in range(words):
+        path = []
+        while tree[place][1] != -1:
+            path.append((tree[place][1] - words, tree[place][2]))
+            place = tree[place][1]
+        paths.append(path)
+    return paths
+
+
+def windows(sentences, architecture):
+    """(words of the input, word to predict), of windows that hold the whole sentence."""
+    for words in sentences:
+        for i, word in enumerate(words):
+            around = words[:i] + words[i + 1 :]
+            if architecture == "cbow":
+                yield around, word
+            else:
+                yield from (([word], context) for context in around)
+
+
+def loss(model, pairs, hierarchical):
+    """fastText's mean loss of predictions; of negative sampling only the part of the word itself."""
+    words, counts = model.get_words(include_freq=True)
+    number = {word: i for i, word in enumerate(words)}
+    paths = huffman([int(count) for count in counts])
+    outputs = model.get_output_matrix()
+    total = 0.0
+    for inputs, word in pairs:
+        # The rows of all words and n-grams of the input, alike.
+        rows = np.concatenate([model.get_subwords(w)[1] for w in inputs])
+        hidden = np.mean([model.get_input_vector(row) for row in rows], axis=0)
+        path = paths[number[word]] if hierarchical else [(number[word], True)]
+        for node, label in path:
+            score = float(hidden @ outputs[node])
+            total += np.logaddexp(0.0, -score if label else score)
+    return total / len(pairs)
+
+
+def train(binary, directory):
+    """Models that Lexmill trains, exported: what they predict, they predict in fastText as well."""
+    corpus = directory / "topics.txt"
+    corpus.write_text("".join(" ".join(words) + "\n" for words in lines(4000, 1)))
+    fields = 'tokens = "tokens"\nvocabulary = "words"\ndimensions = 10\nsample = 0\nbatch_windows = 8'
+    fields += "\nshrink_windows = false\nbucket = 2000\nepochs = 5"
+    text = TRAINED.format(corpus=corpus)
+    for name, model in MODELS.items():
+        text += f"[stages.{name}]\n{model}\n{fields}\n"
+        text += f'[stages."{name}-out"]\nkind = "export"\nmodel = "{name}"\n'
+        text += 'formats = ["fasttext-bin"]\n'
+    pipeline = directory / "trained.toml"
+    pipeline.write_text(text)
+    run = directory / "trained"
+    lexmill(binary, "run", pipeline, "--dir", run)
+    for name in MODELS:
+        write_all(binary, directory, run / name)
+        model = fasttext.load_model(str(run / f"{name}-out" / "embeddings.fasttext.bin"))
+        hierarchical = "-hs" in name
+        pairs = list(windows(lines(300, 2), name.split("-")[0]))
+        shuffled = [word for _, word in pairs]
+        random.Random(3).shuffle(shuffled)
+        seen = loss(model, pairs, hierarchical)
+        chance = loss(model, [(i, w) for (i, _), w in zip(pairs, shuffled)], hierarchical)
+        told = json.loads((run / name / "manifest.json").read_text())["report"]["loss"]
+        print(f"{name}: loss {told:.4f} told, {seen:.4f} in fastText, {chance:.4f} by chance")
+        if seen + 0.3 > chance:
+            sys.exit(f"{name}: fastText does not predict what was trained")
+        if hierarchical and abs(seen - told) > 0.1:
+            sys.exit(f"{name}: fastText's loss is not ours")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("binary", help="the lexmill program")
@@ -185,6 +307,7 @@ def main():
             folders.append(directory / "run")
         read_fasttext(options.binary, directory)
         read_gensim(options.binary, directory)
+        train(options.binary, directory)
         for folder in folders:
             for manifest in sorted(folder.glob("*/manifest.json")):
                 if json.loads(manifest.read_text())["stage"] in ("skipgram", "cbow"):

@@ -10,6 +10,7 @@
 //! | [`fasttext`] | files of fastText's and word2vec's, and words they don't know |
 //! | [`inspect`] | `inspect` on real tables (only where it is compiled in) |
 //! | [`phrases`] | two passes of phrases from text to counts |
+//! | [`word2vec`] | skip-gram and CBOW: what they learn, the same bytes, what they refuse |
 //! | [`pipelines`] | every file in `pipelines/` is a good one |
 //! | [`regressions`] | what once went wrong |
 //! | [`data`] | the dirty files of `$LEXMILL_DATA`, where it is set |
@@ -33,3 +34,4 @@ mod pipeline;
 mod pipelines;
 mod regressions;
 mod text;
+mod word2vec;

@@ -137,11 +137,12 @@ pub(crate) struct Filter {
 
 impl Filter {
     /// Subsampling with threshold `sample`: a word of frequency f stays with probability
-    /// √(t/f) + t/f, as in the original program; 0 keeps all.
+    /// √(t/f) + t/f, as in the original program; 0 keeps all. What occurs once stays in any case: of a
+    /// text of less than 1/t words hardly anything would be left.
     pub(crate) fn new(vocabulary: &Vocabulary, sample: f64) -> Filter {
-        let tokens = vocabulary.tokens() as f64;
+        let threshold = (sample * vocabulary.tokens() as f64).max(1.0);
         let keep = |&count: &u64| {
-            let ratio = sample * tokens / count.max(1) as f64;
+            let ratio = threshold / count.max(1) as f64;
             let probability = if sample > 0.0 { ratio.sqrt() + ratio } else { 1.0 };
             (probability.min(1.0) * 4_294_967_296.0) as u64
         };

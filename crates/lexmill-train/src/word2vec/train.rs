@@ -165,7 +165,8 @@ pub fn run(
         progress,
         metadata: json!({
             "model": settings.architecture.name(),
-            "settings": settings,
+            // As in the key: vectors to start from lie anywhere.
+            "settings": key.settings,
             "vocabulary": made_from["vocabulary"],
             "tokens": vocabulary.tokens(),
             "made_from": made_from,
