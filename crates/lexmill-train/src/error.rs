@@ -33,13 +33,12 @@ pub enum Error {
         given: ByteSize,
     },
     /// The parameters ran away.
-    #[error(
-        "training diverged in epoch {epoch}: a parameter is no longer a finite number. {advice} \
-         and run again; {kept}"
-    )]
+    #[error("training diverged in epoch {epoch}: {what}. {advice} and run again; {kept}")]
     Diverged {
         /// The epoch, from 1.
         epoch: u32,
+        /// How it shows.
+        what: String,
         /// Which settings to change, and what they are now.
         advice: String,
         /// What is still there.

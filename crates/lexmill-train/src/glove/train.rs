@@ -229,6 +229,7 @@ impl Training<'_> {
     fn diverged(&self, epoch: u32) -> Error {
         Error::Diverged {
             epoch,
+            what: "a parameter is no longer a finite number".to_owned(),
             advice: format!(
                 "Lower learning_rate (now {}) or gradient_clip (now {})",
                 self.settings.learning_rate, self.settings.gradient_clip

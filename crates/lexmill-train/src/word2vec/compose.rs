@@ -32,6 +32,9 @@ use crate::lanes::{Lanes, for_processors, touch};
 const PART: usize = 64;
 /// Rows that are touched ahead of their turn.
 const AHEAD: usize = 4;
+/// How often one word may stand in the inputs of a batch. In natural text the most frequent one that
+/// subsampling leaves stands there some sixty times.
+const MOST: u32 = 200;
 /// Strips of the text that a batch has runs of windows from.
 const RUNS: usize = 16;
 /// Tells the streams of random numbers apart.
@@ -106,13 +109,24 @@ impl Batching<'_> {
         let strip = windows.len().div_ceil(RUNS).max(1);
         let run = strip.div_ceil(number.max(1)).max(1);
         let mut batches = Vec::new();
-        let mut done = 0;
-        for first in (0..strip).step_by(run) {
-            let mut runs: Vec<&[Window]> = windows
-                .chunks(strip)
-                .filter_map(|strip| strip.get(first..strip.len().min(first + run)))
-                .filter(|run| !run.is_empty())
-                .collect();
+        let (mut done, mut first) = (0, 0);
+        let most = around.iter().chain(windows.iter().map(|window| &window.0)).max();
+        let mut counts = vec![0u32; most.map_or(0, |&most| most as usize + 1)];
+        while first < strip {
+            let mut run = run.min(strip - first);
+            let runs_of = |run: usize| {
+                windows
+                    .chunks(strip)
+                    .filter_map(move |strip| strip.get(first..strip.len().min(first + run)))
+                    .filter(|run| !run.is_empty())
+            };
+            // Shorter where the text repeats itself: a row that stands in most windows would take all
+            // their gradients at once, and leap.
+            while run > 1 && self.repeats(runs_of(run).flatten(), &around, &mut counts) {
+                run /= 2;
+            }
+            let mut runs: Vec<&[Window]> = runs_of(run).collect();
+            first += run;
             random.shuffle(&mut runs);
             done += runs.iter().map(|run| run.len()).sum::<usize>();
             let end = start + tokens * done / windows.len();
@@ -135,6 +149,30 @@ impl Batching<'_> {
             });
         }
         batches
+    }
+
+    /// Whether one word makes up more than its share of the inputs. `counts` are zeros, and will be.
+    fn repeats<'w>(
+        &self,
+        windows: impl Iterator<Item = &'w Window> + Clone,
+        around: &[u32],
+        counts: &mut [u32],
+    ) -> bool {
+        let each = |window: &'w Window, f: &mut dyn FnMut(u32)| match self.architecture {
+            Architecture::Skipgram => f(window.0),
+            Architecture::Cbow => around[window.1.clone()].iter().for_each(|&word| f(word)),
+        };
+        let mut most = 0;
+        for window in windows.clone() {
+            each(window, &mut |word| {
+                counts[word as usize] += 1;
+                most = most.max(counts[word as usize]);
+            });
+        }
+        for window in windows {
+            each(window, &mut |word| counts[word as usize] = 0);
+        }
+        most > MOST
     }
 
     /// Groups of about the same size, as many as output blocks.

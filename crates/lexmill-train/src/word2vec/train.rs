@@ -424,16 +424,19 @@ impl Training<'_> {
             self.progress.advance(tokens - each * tiles.len() as u64);
             (losses.into_iter().sum(), examples)
         };
-        if !f64::is_finite(loss) {
-            return Err(self.diverged(state.epochs + 1));
+        let mean = loss / examples.max(1) as f64;
+        if !(mean < self.hopeless()) {
+            return Err(self.diverged(state.epochs + 1, format!("the mean loss is {mean:.3e}")));
         }
-        state.points.push(Point {
-            epoch: state.epochs + 1,
-            tokens: number * settings.portion() + tokens,
-            examples,
-            loss: loss.to_bits(),
-            rate: rate(1.0).to_bits(),
-        });
+        if examples > 0 {
+            state.points.push(Point {
+                epoch: state.epochs + 1,
+                tokens: number * settings.portion() + tokens,
+                examples,
+                loss: loss.to_bits(),
+                rate: rate(1.0).to_bits(),
+            });
+        }
         state.portions += 1;
         let running = self.epoch_loss(state, state.epochs + 1).unwrap_or(0.0);
         self.progress.tell(format!("lr {:.5}, loss {running:.4}", rate(1.0)));
@@ -443,13 +446,26 @@ impl Training<'_> {
     fn check_finite(&self, state: &State) -> Result<()> {
         match state.model.input.finite() && state.model.output.finite() {
             true => Ok(()),
-            false => Err(self.diverged(state.epochs.max(1))),
+            false => {
+                let what = "a parameter is no longer a finite number".to_owned();
+                Err(self.diverged(state.epochs.max(1), what))
+            }
         }
     }
 
-    fn diverged(&self, epoch: u32) -> Error {
+    /// A mean loss that training does not come back from: many times that of a model of zeros.
+    fn hopeless(&self) -> f64 {
+        let halves = match self.settings.hierarchical() {
+            true => (self.shape.vocabulary.len() as f64).log2() + 1.0,
+            false => self.settings.negatives as f64 + 1.0,
+        };
+        20.0 * halves * std::f64::consts::LN_2
+    }
+
+    fn diverged(&self, epoch: u32, what: String) -> Error {
         Error::Diverged {
             epoch,
+            what,
             advice: format!("Lower learning_rate (now {})", self.settings.learning_rate),
             kept: self.kept.clone(),
         }
