@@ -148,7 +148,7 @@ const WORD2VEC: &[Field] = &[
     field("bucket", "Buckets that n-grams are hashed to [2000000]"),
     field(
         "initial_range",
-        "Input numbers start uniform in plus or minus this over dimensions [0.5; gensim, fasttext: 1]",
+        "Input numbers start uniform in plus or minus this over dimensions [1; word2vec-c: 0.5]",
     ),
     field(
         "sigmoid",
@@ -162,7 +162,7 @@ const WORD2VEC: &[Field] = &[
     field("portion_tokens", "Tokens that are cut into examples at a time [by window and loss]"),
     field(
         "batch_windows",
-        "Windows trained between two looks at input rows, with CBOW and subwords [2048]",
+        "Windows trained between two looks at input rows, with CBOW and subwords [512]",
     ),
 ];
 

@@ -19,8 +19,8 @@
 //!
 //! What is not as in the programs it follows, whatever the preset: random numbers, hence the numbers
 //! of a run; documents are as long as they are (word2vec cuts after 1,000 words, gensim after 10,000,
-//! fastText after 1,024); `</s>` is not a word; negatives are shared by 16 examples (8 for CBOW and
-//! subwords) and come from a block of the vocabulary; the sigmoid is computed rather than looked up.
+//! fastText after 1,024); `</s>` is not a word; negatives are shared by 16 examples (4 for CBOW and
+//! subwords), which come from a block of the vocabulary at a time; the sigmoid is computed rather than looked up.
 
 mod compose;
 mod examples;

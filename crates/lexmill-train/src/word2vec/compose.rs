@@ -36,7 +36,7 @@ const AHEAD: usize = 4;
 /// subsampling leaves stands there some sixty times.
 const MOST: u32 = 200;
 /// Strips of the text that a batch has runs of windows from.
-const RUNS: usize = 16;
+const RUNS: usize = 64;
 /// Tells the streams of random numbers apart.
 const NEGATIVES: u64 = 12;
 const SHIFT: u64 = 15;
@@ -106,7 +106,12 @@ impl Batching<'_> {
         // share words follow each other, and their rows are in the cache; examples that follow each
         // other are of different runs.
         let number = windows.len().div_ceil(self.windows);
-        let strip = windows.len().div_ceil(RUNS).max(1);
+        let runs = match self.architecture {
+            Architecture::Cbow => RUNS,
+            // Its inputs are made of n-grams, which share rows all over the text.
+            Architecture::Skipgram => self.windows,
+        };
+        let strip = windows.len().div_ceil(runs).max(1);
         let run = strip.div_ceil(number.max(1)).max(1);
         let mut batches = Vec::new();
         let (mut done, mut first) = (0, 0);

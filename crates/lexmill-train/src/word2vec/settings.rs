@@ -35,7 +35,7 @@ impl Architecture {
 /// | `min_learning_rate` | rate / 10⁴ | rate / 10⁴ | 0.0001 | 0 |
 /// | `sample` | 0.0001 | 0.001 | 0.001 | 0.0001 |
 /// | `noise_exponent` | 0.75 | 0.75 | 0.75 | 0.5 |
-/// | `initial_range` | 0.5 | 0.5 | 1 | 1 |
+/// | `initial_range` | 1 | 0.5 | 1 | 1 |
 /// | `sigmoid` | `exact` | `word2vec-c` | `gensim` | `fasttext` |
 /// | `subwords` | false | false | false | true |
 ///
@@ -259,8 +259,8 @@ impl Given {
             maxn: self.maxn.unwrap_or(6),
             bucket: self.bucket.unwrap_or(2_000_000),
             initial_range: self.initial_range.unwrap_or(match preset {
-                Preset::Lexmill | Preset::Word2vecC => 0.5,
-                Preset::Gensim | Preset::Fasttext => 1.0,
+                Preset::Word2vecC => 0.5,
+                Preset::Lexmill | Preset::Gensim | Preset::Fasttext => 1.0,
             }),
             sigmoid: self.sigmoid.unwrap_or(match preset {
                 Preset::Lexmill => Sigmoid::Exact,
@@ -273,7 +273,7 @@ impl Given {
             initial_vectors: self.initial_vectors,
             blocks: self.blocks,
             portion_tokens: self.portion_tokens,
-            batch_windows: self.batch_windows.unwrap_or(2048),
+            batch_windows: self.batch_windows.unwrap_or(512),
         }
     }
 }
