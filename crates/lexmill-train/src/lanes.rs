@@ -115,7 +115,10 @@ impl Lanes {
 /// it to a black box.
 #[inline(always)]
 pub(crate) fn touch(row: &[Lanes]) -> u32 {
-    row.iter().step_by(2).fold(0, |seen, lanes| seen ^ lanes.0[0].to_bits())
+    // Two lanes are a line of the cache.
+    let (pairs, last) = row.as_chunks::<2>();
+    let seen = last.first().map_or(0, |lanes| lanes.0[0].to_bits());
+    pairs.iter().fold(seen, |seen, [lanes, _]| seen ^ lanes.0[0].to_bits())
 }
 
 /// Compiles a function, or a method, for AVX2 as well, and asks the processor which to take. The
