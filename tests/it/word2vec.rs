@@ -153,7 +153,7 @@ fn every_model_learns_which_words_go_together() {
         let portions = tokens.div_ceil(1000) as usize;
         assert_eq!(rows.len(), 5 * portions, "{name}");
         let last = |epoch: usize| rows[epoch * portions - 1];
-        assert!(last(5).4 < last(1).4, "{name}: {} {}", last(1).4, last(5).4);
+        assert!(last(5).4 < rows[0].3, "{name}: {} {}", rows[0].3, last(5).4);
         for (i, epoch) in rows.chunks(portions).enumerate() {
             assert!(epoch.iter().all(|row| row.0 as usize == i + 1), "{name}");
             assert_eq!(epoch[portions - 1].1, tokens, "{name}");
@@ -168,7 +168,8 @@ fn every_model_learns_which_words_go_together() {
             assert!(expected.contains(&windows), "{name}: {windows}");
         }
         let report = lab.manifest(&stage).report;
-        assert_eq!(report["loss"], json!(last(5).4), "{name}");
+        let told = report["loss"].as_f64().unwrap();
+        assert!((told - last(5).4).abs() < 1e-12, "{name}: {told} {}", last(5).4);
         assert_eq!(report["ngrams"].is_null(), !name.ends_with("sub"), "{name}");
     }
 }
@@ -276,7 +277,7 @@ fn presets_give_what_fields_do_not_say() {
         lab.manifest("r/m").key.settings
     };
     for (preset, expected) in [
-        ("lexmill", json!([0.05, 5e-6, 1e-4, 0.75, 0.5, "exact", false])),
+        ("lexmill", json!([0.05, 5e-6, 1e-4, 0.75, 1.0, "exact", false])),
         ("word2vec-c", json!([0.05, 5e-6, 1e-3, 0.75, 0.5, "word2vec-c", false])),
         ("gensim", json!([0.025, 1e-4, 1e-3, 0.75, 1.0, "gensim", false])),
         ("fasttext", json!([0.05, 0.0, 1e-4, 0.5, 1.0, "fasttext", true])),
@@ -349,7 +350,7 @@ fn training_starts_from_vectors_that_are_there() {
         for (word, vector) in &earlier {
             assert!(near(&found[word], vector, 1e-6), "{from}: {word}");
         }
-        assert!(found["newcomer"].iter().all(|x| x.abs() <= 0.5 / 8.0 + 1e-6 && *x != 0.0));
+        assert!(found["newcomer"].iter().all(|x| x.abs() <= 1.0 / 8.0 + 1e-6 && *x != 0.0));
         hashes.push(lab.tables("r")["sg/parameters.parquet"].clone());
     }
     // All of these hold the same vectors, but only the model has those of contexts, too.
@@ -445,7 +446,9 @@ fn corpora_with_next_to_nothing_in_them() {
     lab.write("one/a.txt", "a a a a\n");
     // One line of many portions, with one word at its end that occurs nowhere else.
     lab.write("line/a.txt", "a b c d ".repeat(1500) + "e");
-    let fields = "dimensions = 3\nsample = 0\nportion_tokens = 1000\nbucket = 50\nepochs = 2";
+    // Four words over and over are more than CBOW with large batches can take at its usual rates.
+    let fields = "dimensions = 3\nsample = 0\nportion_tokens = 1000\nbucket = 50\nepochs = 2\n\
+                  batch_windows = 8";
     for corpus in ["single", "one", "two", "three", "line"] {
         for model in MODELS {
             let text = pipeline(&[model], 1, fields);

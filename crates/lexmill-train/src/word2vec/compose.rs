@@ -107,7 +107,7 @@ impl Batching<'_> {
         // other are of different runs.
         let number = windows.len().div_ceil(self.windows);
         let runs = match self.architecture {
-            Architecture::Cbow => RUNS,
+            Architecture::Cbow => RUNS.min(self.windows),
             // Its inputs are made of n-grams, which share rows all over the text.
             Architecture::Skipgram => self.windows,
         };

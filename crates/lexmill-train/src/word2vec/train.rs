@@ -459,7 +459,7 @@ impl Training<'_> {
             true => (self.shape.vocabulary.len() as f64).log2() + 1.0,
             false => self.settings.negatives as f64 + 1.0,
         };
-        20.0 * halves * std::f64::consts::LN_2
+        1000.0 * halves * std::f64::consts::LN_2
     }
 
     fn diverged(&self, epoch: u32, what: String) -> Error {
