@@ -287,7 +287,7 @@ impl Training<'_> {
             seconds: begun.elapsed().as_secs_f64(),
         });
         let by_epoch =
-            self.resources.checkpoint_epochs.is_some_and(|n| state.epochs % n.max(1) == 0);
+            self.resources.checkpoint_epochs.is_some_and(|n| state.epochs.is_multiple_of(n.max(1)));
         let by_time = self.last_checkpoint.elapsed() >= self.resources.checkpoint_every;
         if (by_epoch || by_time) && state.epochs < self.settings.epochs {
             self.checkpoint(state)?;
@@ -425,7 +425,7 @@ impl Training<'_> {
             (losses.into_iter().sum(), examples)
         };
         let mean = loss / examples.max(1) as f64;
-        if !(mean < self.hopeless()) {
+        if mean.is_nan() || mean >= self.hopeless() {
             return Err(self.diverged(state.epochs + 1, format!("the mean loss is {mean:.3e}")));
         }
         if examples > 0 {
