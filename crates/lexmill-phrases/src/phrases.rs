@@ -13,7 +13,7 @@
 //! | `phrase` | text | the two with the delimiter between them |
 //! | `count` | u64 | how often the pair stands in the text |
 //! | `joined` | u64 | how often it was joined: less, where one of the words was in another phrase |
-//! | `score` | f64 | see [`Score`](crate::Score) |
+//! | `score` | f64 | see [`Score`] |
 //!
 //! Two passes over the text: the first counts pairs, the second joins those whose score is above the
 //! threshold, greedily from left to right. A pair never crosses the end of a document; where one goes
