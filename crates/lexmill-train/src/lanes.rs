@@ -121,18 +121,22 @@ pub(crate) fn touch(row: &[Lanes]) -> u32 {
     pairs.iter().fold(seen, |seen, [lanes, _]| seen ^ lanes.0[0].to_bits())
 }
 
-/// Compiles a function, or a method, for AVX2 as well, and asks the processor which to take. The
-/// function under the last name has to be `#[inline(always)]`.
+/// Compiles a function for AVX2 as well, and asks the processor which to take. The one under the last
+/// name does the work, and has to be `#[inline(always)]`; the first calls it, compiled one way or the
+/// other.
 macro_rules! for_processors {
-    ($(#[$about:meta])* fn $name:ident, $wide:ident, $portable:ident(
+    ($(#[$about:meta])* $access:vis fn $name:ident, $wide:ident, $portable:ident(
         $($arg:ident: $of:ty),* $(,)?
     ) $(-> $back:ty)?) => {
         $(#[$about])*
         #[allow(clippy::too_many_arguments, reason = "they are what one hot loop needs")]
-        fn $name($($arg: $of),*) $(-> $back)? {
+        $access fn $name($($arg: $of),*) $(-> $back)? {
             #[cfg(target_arch = "x86_64")]
             if std::arch::is_x86_feature_detected!("avx2") {
-                #[expect(unsafe_code, reason = "the same loops compiled for 8 lanes")]
+                #[expect(
+                    unsafe_code,
+                    reason = "the same loops compiled for 8 lanes: a GloVe epoch takes 0.7 of the time"
+                )]
                 // SAFETY: the processor has AVX2, which is all that the function asks for.
                 return unsafe { $wide($($arg),*) };
             }

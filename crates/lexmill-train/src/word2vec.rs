@@ -35,6 +35,18 @@ mod subwords;
 mod text;
 mod train;
 
+/// Tells the streams of random numbers apart: the second part of their names, after the seed.
+mod stream {
+    pub(super) const INITIAL: u64 = 1;
+    pub(super) const STRATA: u64 = 2;
+    pub(super) const SUBSAMPLING: u64 = 10;
+    pub(super) const WINDOWS: u64 = 11;
+    pub(super) const BATCH_NEGATIVES: u64 = 12;
+    pub(super) const TILE_NEGATIVES: u64 = 13;
+    pub(super) const ORDER: u64 = 14;
+    pub(super) const SHIFT: u64 = 15;
+}
+
 pub use settings::{
     Architecture, CbowGradient, CbowSettings, LossKind, Preset, Sigmoid, SkipgramSettings,
     Word2vecSettings,

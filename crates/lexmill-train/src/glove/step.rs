@@ -13,7 +13,7 @@
 //! million); there is no fused multiply-add. So the bits are the same on every processor, and
 //! whatever instructions the loops are compiled to.
 
-use crate::lanes::{LANES, Lanes};
+use crate::lanes::{LANES, Lanes, for_processors};
 
 /// How a row of a block is laid out: vector, its AdaGrad sums, bias, the bias's sum, padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,42 +61,32 @@ pub(crate) struct Cell {
     pub(crate) weight: f32,
 }
 
-impl Step {
+for_processors! {
     /// Trains on the cells in order. Returns the sum of their losses.
     ///
     /// # Panics
     /// If a cell lies outside of the blocks.
-    pub(crate) fn cells(&self, cells: &[Cell], rows: &mut [f32], columns: &mut [f32]) -> f64 {
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") {
-            #[expect(
-                unsafe_code,
-                reason = "the same loops compiled for 8 lanes: a whole epoch takes 0.7 of the time"
-            )]
-            // SAFETY: the processor has AVX2, which is all that the function asks for.
-            return unsafe { self.cells_avx2(cells, rows, columns) };
-        }
-        self.cells_portable(cells, rows, columns)
-    }
+    pub(crate) fn train, train_wide, train_portable(
+        step: &Step,
+        cells: &[Cell],
+        rows: &mut [f32],
+        columns: &mut [f32],
+    ) -> f64
+}
 
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn cells_avx2(&self, cells: &[Cell], rows: &mut [f32], columns: &mut [f32]) -> f64 {
-        self.cells_portable(cells, rows, columns)
+#[inline(always)]
+fn train_portable(step: &Step, cells: &[Cell], rows: &mut [f32], columns: &mut [f32]) -> f64 {
+    let stride = step.layout.stride();
+    let mut loss = 0.0;
+    for cell in cells {
+        let row = &mut rows[cell.row as usize * stride..][..stride];
+        let column = &mut columns[cell.column as usize * stride..][..stride];
+        loss += f64::from(step.cell(row, column, cell.log, cell.weight));
     }
+    loss
+}
 
-    #[inline(always)]
-    fn cells_portable(&self, cells: &[Cell], rows: &mut [f32], columns: &mut [f32]) -> f64 {
-        let stride = self.layout.stride();
-        let mut loss = 0.0;
-        for cell in cells {
-            let row = &mut rows[cell.row as usize * stride..][..stride];
-            let column = &mut columns[cell.column as usize * stride..][..stride];
-            loss += f64::from(self.cell(row, column, cell.log, cell.weight));
-        }
-        loss
-    }
-
+impl Step {
     /// Trains on one cell; returns its loss.
     #[inline(always)]
     fn cell(&self, row: &mut [f32], column: &mut [f32], log: f32, weight: f32) -> f32 {
@@ -229,7 +219,7 @@ mod tests {
             let widen = |floats: &[f32]| floats.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
             let (mut plain_r, mut plain_c) = (widen(&r), widen(&c));
             for cell in cells(200, 5) {
-                let loss = step.cells(&[cell], &mut r, &mut c);
+                let loss = train(&step, &[cell], &mut r, &mut c);
                 let expected = plain(
                     &step,
                     &mut plain_r[cell.row as usize * stride..][..stride],
@@ -256,8 +246,8 @@ mod tests {
         let (mut r, mut c) = (rows(&step, 9, 1), rows(&step, 9, 2));
         let (mut other_r, mut other_c) = (r.clone(), c.clone());
         let cells = cells(1000, 9);
-        let loss = step.cells(&cells, &mut r, &mut c);
-        let other = step.cells_portable(&cells, &mut other_r, &mut other_c);
+        let loss = train(&step, &cells, &mut r, &mut c);
+        let other = train_portable(&step, &cells, &mut other_r, &mut other_c);
         assert_eq!(loss.to_bits(), other.to_bits());
         let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<u32>>();
         assert_eq!((bits(&r), bits(&c)), (bits(&other_r), bits(&other_c)));

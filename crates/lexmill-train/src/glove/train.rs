@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::feed::{CHUNK_BYTES, Chunk, Curve, Feed};
 use super::parameters::Parameters;
 use super::settings::{BiasStep, GloveSettings};
-use super::step::{RowLayout, Step};
+use super::step::{RowLayout, Step, train};
 use crate::grid::{Tile, Turns, epoch_tiles};
 use crate::{Error, METRICS, Result};
 
@@ -339,7 +339,7 @@ impl Training<'_> {
                 }
             }
         };
-        let train = |orders: Receiver<(usize, Receiver<Chunk>)>| {
+        let work = |orders: Receiver<(usize, Receiver<Chunk>)>| {
             // Should this thread panic, nobody may wait for it.
             let _guard = turns.stop_on_panic();
             for (i, chunks) in orders {
@@ -353,7 +353,7 @@ impl Training<'_> {
                 let mut columns = columns.lock().expect("no holder panics");
                 let mut loss = 0.0;
                 for chunk in chunks {
-                    loss += step.cells(&chunk, &mut rows, &mut columns);
+                    loss += train(&step, &chunk, &mut rows, &mut columns);
                     self.progress.advance(chunk.len() as u64);
                 }
                 drop((rows, columns));
@@ -376,7 +376,7 @@ impl Training<'_> {
             for _ in 0..threads {
                 let (for_readers, for_trainers) = (for_readers.clone(), for_trainers.clone());
                 scope.spawn(|| read(for_readers));
-                scope.spawn(|| train(for_trainers));
+                scope.spawn(|| work(for_trainers));
             }
             drop((for_readers, for_trainers));
             let mut next = first;

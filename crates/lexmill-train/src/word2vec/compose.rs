@@ -22,7 +22,8 @@ use super::examples::{Outputs, Sorted, Sorting, Split};
 use super::matrix::{Matrix, width};
 use super::noise::Noise;
 use super::settings::{Architecture, CbowGradient, Word2vecSettings};
-use super::step::{Draw, Pair, Scratch, Step};
+use super::step::{Draw, Pair, Scratch, Step, negatives, targets};
+use super::stream;
 use super::subwords::WordRows;
 use super::text::{START, contexts};
 use crate::grid::{Tile, train_tiles};
@@ -32,14 +33,10 @@ use crate::lanes::{Lanes, for_processors, touch};
 const PART: usize = 64;
 /// Rows that are touched ahead of their turn.
 const AHEAD: usize = 4;
-/// How often one word may stand in the inputs of a batch. In natural text the most frequent one that
-/// subsampling leaves stands there some sixty times.
+/// How often one word may stand in the inputs of a batch. Subsampling keeps natural text far below.
 const MOST: u32 = 200;
 /// Strips of the text that a batch has runs of windows from.
 const RUNS: usize = 64;
-/// Tells the streams of random numbers apart.
-const NEGATIVES: u64 = 12;
-const SHIFT: u64 = 15;
 
 /// Inputs and what they predict.
 pub(crate) struct Batch {
@@ -344,10 +341,10 @@ impl<'a> Composer<'a> {
         // Negatives come from another block than the target, as it happens: were it the same, a
         // word would never be held against those of other blocks.
         let [seed, epoch, portion, number] = name;
-        let mut random = Random::named(&[seed, SHIFT, epoch, portion, number]);
+        let mut random = Random::named(&[seed, stream::SHIFT, epoch, portion, number]);
         let shift = random.below(blocks);
         let mut strata: Vec<u32> = (0..blocks).collect();
-        if self.settings.architecture == Architecture::Cbow && self.step.negatives > 0 {
+        if self.settings.one_target() {
             // All targets lie on the diagonal.
             strata = if shift == 0 { vec![0] } else { vec![0, blocks - shift] };
         }
@@ -373,14 +370,20 @@ impl<'a> Composer<'a> {
                 let of = |column: u32| {
                     batch.pairs.items((tile.row_block * blocks + column % blocks) as usize)
                 };
-                let mut loss = step.targets(of(tile.column_block), rows, columns, rate, scratch);
+                let mut loss = targets(step, of(tile.column_block), rows, columns, rate, scratch);
                 if let Some(noise) = noise.get(tile.column_block as usize) {
-                    let random =
-                        Random::named(&[seed, NEGATIVES, epoch, portion, number, i as u64]);
+                    let random = Random::named(&[
+                        seed,
+                        stream::BATCH_NEGATIVES,
+                        epoch,
+                        portion,
+                        number,
+                        i as u64,
+                    ]);
                     let mut draw = Draw { noise, random };
                     let pairs = of(tile.column_block + shift);
                     let own = shift == 0;
-                    loss += step.negatives(pairs, own, rows, columns, &mut draw, rate, scratch);
+                    loss += negatives(step, pairs, own, rows, columns, &mut draw, rate, scratch);
                 }
                 loss
             },
@@ -638,3 +641,6 @@ fn move_word_rows_portable(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,12 +6,11 @@ use lexmill_vocab::{BlockLayout, Random};
 
 use super::huffman::Tree;
 use super::step::Pair;
+use super::stream;
 use super::text::{START, contexts};
 
 /// Kept tokens whose windows one worker cuts at a time.
 pub(crate) const CUT_TOKENS: usize = 1 << 15;
-/// Tells the streams of random numbers apart.
-const WINDOWS: u64 = 11;
 
 /// How windows are cut.
 #[derive(Clone, Copy)]
@@ -28,7 +27,7 @@ impl Windows {
             return vec![self.window as u16; centers.len()];
         }
         let [epoch, portion] = name;
-        let name = [self.seed, WINDOWS, epoch, portion, centers.start as u64];
+        let name = [self.seed, stream::WINDOWS, epoch, portion, centers.start as u64];
         let mut random = Random::named(&name);
         centers.clone().map(|_| random.below(self.window) as u16 + 1).collect()
     }
@@ -206,4 +205,43 @@ pub(crate) fn skipgram(
     let put = |tile, pair| sorting.put(tile, pair);
     let predictions = walk(kept, centers, reaches, outputs, inputs, columns, put);
     (sorting.done(), predictions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_are_the_pairs_of_all_windows() {
+        let mut random = Random::named(&[2]);
+        let kept: Vec<u32> =
+            (0..500).map(|i| if i % 37 == 0 { START } else { random.below(21) }).collect();
+        let windows = Windows { window: 4, shrink: true, seed: 1 };
+        let reaches = windows.reaches(&(100..400), [0, 0]);
+        assert!(reaches.iter().all(|reach| (1..=4).contains(reach)));
+        let (inputs, columns) =
+            (Split::new(BlockLayout::new(21, 4)), Split::new(BlockLayout::new(21, 2)));
+        let (sorted, predictions) =
+            skipgram(&kept, 100..400, &reaches, Outputs::Words, inputs, columns);
+        let mut expected: Vec<Vec<Pair>> = vec![Vec::new(); 8];
+        for center in (100..400).filter(|&center| kept[center] != START) {
+            let reach = usize::from(reaches[center - 100]);
+            let same = |other: usize| {
+                let between = &kept[center.min(other)..=center.max(other)];
+                !between.contains(&START) && other != center
+            };
+            let before = (center - reach..center).rev();
+            for other in before.chain(center + 1..=center + reach).filter(|&other| same(other)) {
+                let (row, column) = (kept[center], kept[other]);
+                let tile = (row % 4) * 2 + column % 2;
+                expected[tile as usize].push(Pair::new(row / 4, column / 2, true));
+            }
+        }
+        for (tile, expected) in expected.iter().enumerate() {
+            assert_eq!(sorted.items(tile), expected);
+        }
+        assert_eq!(predictions, sorted.len() as u64);
+        let all = Windows { shrink: false, ..windows }.reaches(&(0..3), [0, 0]);
+        assert_eq!(all, [4, 4, 4]);
+    }
 }

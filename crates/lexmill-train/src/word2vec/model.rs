@@ -12,13 +12,12 @@ use serde_json::Value;
 
 use super::matrix::Matrix;
 use super::settings::Word2vecSettings;
+use super::stream;
 use super::subwords::WordRows;
 use crate::Result;
 
 /// Rows written or read at a time.
 const BATCH_ROWS: usize = 1 << 12;
-/// Tells the streams of random numbers apart.
-const INITIAL: u64 = 1;
 
 /// Input and output rows.
 pub(crate) struct Model {
@@ -61,7 +60,8 @@ impl Shape<'_> {
                 Some(i) => (1, self.rows.map_or(i, |rows| rows.buckets[i as usize])),
                 None => (0, row),
             };
-            let random = Random::named(&[self.settings.seed, INITIAL, role, u64::from(number)]);
+            let random =
+                Random::named(&[self.settings.seed, stream::INITIAL, role, u64::from(number)]);
             model.input.randomize(row, random, range);
         }
         model

@@ -44,7 +44,7 @@ impl Architecture {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
-    /// What was best in our measurements.
+    /// word2vec's rates, fastText's subsampling, gensim's start.
     #[default]
     Lexmill,
     /// The original C program.
@@ -353,6 +353,11 @@ impl Word2vecSettings {
 
     pub(crate) fn hierarchical(&self) -> bool {
         self.loss == LossKind::HierarchicalSoftmax
+    }
+
+    /// Whether an input predicts a single output row, so that its group can be that row's block.
+    pub(crate) fn one_target(&self) -> bool {
+        self.architecture == Architecture::Cbow && !self.hierarchical()
     }
 
     /// Whether an input is made of several rows.

@@ -8,7 +8,7 @@
 //! g = rate · (y − σ(x))        h += g · t        t += g · h
 //! ```
 //!
-//! [`Step::targets`] trains what is to be predicted. [`Step::negatives`] trains inputs against
+//! [`targets`] trains what is to be predicted. [`negatives`] trains inputs against
 //! negatives, output rows with label 0, which up to [`GROUP`] of them share (Ji et al. 2016 share them
 //! in a window). Scores are those at a group's start; rows move in the order of the examples; what the
 //! negatives gain is summed and added last.
@@ -105,41 +105,6 @@ impl Scratch {
 }
 
 impl Step {
-    /// Trains on the examples in order. Returns the sum of their losses.
-    ///
-    /// # Panics
-    /// If an example lies outside of the blocks.
-    pub(crate) fn targets(
-        &self,
-        pairs: &[Pair],
-        rows: &mut [Lanes],
-        columns: &mut [Lanes],
-        rate: f32,
-        scratch: &mut Scratch,
-    ) -> f64 {
-        targets(self, pairs, rows, columns, rate, scratch)
-    }
-
-    /// Trains the input rows of the examples against negatives, group by group. Returns the sum of the
-    /// losses. A negative that is the target of an example is left out of it; `own` says whether the
-    /// targets lie in this column block.
-    ///
-    /// # Panics
-    /// If a row lies outside of its block.
-    #[expect(clippy::too_many_arguments, reason = "they are what one hot loop needs")]
-    pub(crate) fn negatives(
-        &self,
-        pairs: &[Pair],
-        own: bool,
-        rows: &mut [Lanes],
-        columns: &mut [Lanes],
-        draw: &mut Draw<'_>,
-        rate: f32,
-        scratch: &mut Scratch,
-    ) -> f64 {
-        negatives(self, pairs, own, rows, columns, draw, rate, scratch)
-    }
-
     #[inline(always)]
     fn target_group(
         &self,
@@ -264,7 +229,11 @@ impl Step {
 }
 
 for_processors! {
-    fn targets, targets_wide, targets_portable(
+    /// Trains on the examples in order. Returns the sum of their losses.
+    ///
+    /// # Panics
+    /// If an example lies outside of the blocks.
+    pub(crate) fn targets, targets_wide, targets_portable(
         step: &Step,
         pairs: &[Pair],
         rows: &mut [Lanes],
@@ -275,7 +244,13 @@ for_processors! {
 }
 
 for_processors! {
-    fn negatives, negatives_wide, negatives_portable(
+    /// Trains the input rows of the examples against negatives, group by group. Returns the sum of the
+    /// losses. A negative that is the target of an example is left out of it; `own` says whether the
+    /// targets lie in this column block.
+    ///
+    /// # Panics
+    /// If a row lies outside of its block.
+    pub(crate) fn negatives, negatives_wide, negatives_portable(
         step: &Step,
         pairs: &[Pair],
         own: bool,
@@ -619,8 +594,8 @@ mod tests {
 
     #[test]
     fn both_compilations_give_the_same_bits() {
-        for negatives in [5, 8] {
-            let step = step(37, negatives, EXACT);
+        for drawn in [5, 8] {
+            let step = step(37, drawn, EXACT);
             let noise = Noise::new(&[1.0; 9]);
             let (mut h, mut t) = (rows(9, 37, 1), rows(9, 37, 2));
             let (mut other_h, mut other_t) = (h.clone(), t.clone());
@@ -630,8 +605,8 @@ mod tests {
                 .collect();
             let mut scratch = Scratch::new(&step);
             let mut draw = Draw { noise: &noise, random: random.clone() };
-            let loss = step.targets(&pairs, &mut h, &mut t, 0.05, &mut scratch)
-                + step.negatives(&pairs, true, &mut h, &mut t, &mut draw, 0.05, &mut scratch);
+            let loss = targets(&step, &pairs, &mut h, &mut t, 0.05, &mut scratch)
+                + negatives(&step, &pairs, true, &mut h, &mut t, &mut draw, 0.05, &mut scratch);
             let (h2, t2) = (&mut other_h, &mut other_t);
             draw.random = random;
             let other = targets_portable(&step, &pairs, h2, t2, 0.05, &mut scratch)

@@ -79,3 +79,35 @@ impl WordRows {
             + self.buckets.len() * 4) as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_those_of_the_word_and_its_ngrams() {
+        let words = [("ab", 9), ("abc", 5), ("</s>", 4), ("é", 1)];
+        let vocabulary = Vocabulary::from_ordered(words).unwrap();
+        let ngrams = Subwords { minn: 2, maxn: 4, bucket: 7 };
+        let rows = WordRows::new(&vocabulary, ngrams, 4);
+        let split = Split::new(BlockLayout::new(4 + rows.buckets.len(), 4));
+        for (id, word) in (0..).zip(vocabulary.words()) {
+            let mut buckets = Vec::new();
+            ngrams.buckets(word, &mut buckets);
+            let row = |bucket| 4 + rows.buckets.iter().position(|b| b == bucket).unwrap() as u32;
+            let mut expected: Vec<u32> = buckets.iter().map(row).collect();
+            expected.push(id);
+            expected.sort_unstable();
+            let mut found = rows.of(id).to_vec();
+            let by_block: Vec<u32> =
+                (0..4).flat_map(|block| rows.in_block(id, block).to_vec()).collect();
+            assert_eq!(by_block, found);
+            assert!((0..4).all(|b| {
+                rows.in_block(id, b).iter().all(|&row| split.of(row).0 as usize == b)
+            }));
+            found.sort_unstable();
+            assert_eq!(found, expected, "{word}");
+        }
+        assert_eq!(rows.of(2), [2]);
+    }
+}

@@ -10,6 +10,7 @@ use lexmill_tokenize::shards::Shard;
 use lexmill_vocab::{Random, Vocabulary};
 use rayon::prelude::*;
 
+use super::stream;
 use crate::Result;
 
 /// Marks the start of a document, among ids.
@@ -17,8 +18,6 @@ pub(crate) const START: u32 = u32::MAX;
 const UNKNOWN: u32 = u32::MAX;
 /// Tokens that one worker filters at a time.
 const JOB_TOKENS: usize = 1 << 16;
-/// Tells the streams of random numbers apart.
-const SUBSAMPLING: u64 = 10;
 
 /// A shard in memory.
 pub(crate) type Loaded = Arc<Tokens>;
@@ -165,7 +164,8 @@ impl Filter {
             .map(|job| {
                 let (shard, range) = &jobs[job];
                 let [seed, epoch, portion] = name;
-                let random = Random::named(&[seed, SUBSAMPLING, epoch, portion, job as u64]);
+                let random =
+                    Random::named(&[seed, stream::SUBSAMPLING, epoch, portion, job as u64]);
                 self.filter(shard, range.clone(), random)
             })
             .collect();
@@ -213,5 +213,111 @@ pub(crate) fn contexts(kept: &[u32], center: usize, reach: usize, mut f: impl Fn
             break;
         }
         f(word);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lexmill_vocab::WordCount;
+
+    use super::*;
+
+    /// Rows as (part, tokens).
+    fn shard(rows: &[(u32, &[u32])]) -> Loaded {
+        let mut tokens = Tokens::default();
+        for (part, ids) in rows {
+            tokens.ids.extend_from_slice(ids);
+            tokens.ends.push(tokens.ids.len());
+            tokens.parts.push(*part);
+        }
+        Arc::new(tokens)
+    }
+
+    fn list(shards: &[Loaded]) -> Vec<Shard> {
+        let shard = |tokens: &Loaded| Shard {
+            name: String::new(),
+            path: Default::default(),
+            hash: String::new(),
+            words: Default::default(),
+            tokens: tokens.ids.len() as u64,
+            documents: 0,
+            continued: false,
+        };
+        shards.iter().map(shard).collect()
+    }
+
+    fn vocabulary(counts: &[u64]) -> Vocabulary {
+        let word = |(i, &count): (usize, &u64)| WordCount { word: format!("{i}"), count };
+        Vocabulary::ranked(counts.iter().enumerate().map(word).collect(), None, &[])
+    }
+
+    /// All portions from token `from` on, as kept tokens; shards come as `read` sends them.
+    fn kept(shards: &[Loaded], portion: u64, from: u64) -> Vec<Vec<u32>> {
+        let list = list(shards);
+        let (to, receiver) = crossbeam_channel::unbounded();
+        let mut skip = from;
+        for (tokens, shard) in shards.iter().zip(&list) {
+            if skip > 0 && skip >= shard.tokens {
+                skip -= shard.tokens;
+                continue;
+            }
+            skip = 0;
+            to.send(Ok(tokens.clone())).unwrap();
+        }
+        drop(to);
+        let filter = Filter::new(&vocabulary(&[5; 100]), 0.0);
+        let mut portions = Portions::new(receiver, &list, from);
+        let all: u64 = list.iter().map(|shard| shard.tokens).sum();
+        let count = (all - from).div_ceil(portion);
+        (0..count).map(|_| filter.apply(&portions.next(portion).unwrap(), [1, 0, 0])).collect()
+    }
+
+    #[test]
+    fn portions_hold_all_tokens_whatever_their_size_and_start() {
+        let shards = [
+            shard(&[(0, &[1, 2, 3]), (0, &[UNKNOWN, 4]), (0, &[])]),
+            shard(&[(1, &[5, 6]), (0, &[7])]),
+            shard(&[(0, &[])]),
+            shard(&[(1, &[8, UNKNOWN, 9, 10])]),
+        ];
+        let whole = [START, 1, 2, 3, START, 4, START, 5, 6, START, 7, START, 8, 9, 10].as_slice();
+        for portion in 1..=14 {
+            let all = kept(&shards, portion, 0);
+            assert_eq!(all.concat(), whole, "portions of {portion}");
+            // Taken up again anywhere, the rest is the same.
+            for done in 1..all.len() {
+                let rest = kept(&shards, portion, done as u64 * portion);
+                assert_eq!(rest.concat(), all[done..].concat(), "{portion} from {done}");
+            }
+        }
+    }
+
+    #[test]
+    fn subsampling_keeps_words_by_their_frequency() {
+        let vocabulary = vocabulary(&[900_000, 90_000, 9_000, 1_000]);
+        let (sample, tokens) = (1e-3, 1_000_000.0);
+        let filter = Filter::new(&vocabulary, sample);
+        for (id, &count) in vocabulary.counts().iter().enumerate() {
+            let text = shard(&[(0, &[id as u32; 50_000])]);
+            let portion = vec![(text.clone(), 0..text.ids.len())];
+            let kept = filter.apply(&portion, [1, 2, 3]).len() - 1;
+            let frequency = count as f64 / tokens;
+            let expected: f64 = ((sample / frequency).sqrt() + sample / frequency).min(1.0);
+            assert!((kept as f64 / 50_000.0 - expected).abs() < 0.01, "{id}: {kept} {expected}");
+        }
+    }
+
+    #[test]
+    fn contexts_end_with_the_document_and_the_window() {
+        let kept = [START, 1, 2, 3, 4, START, 5, 6];
+        let of = |center: usize, reach: usize| {
+            let mut found = Vec::new();
+            contexts(&kept, center, reach, |word| found.push(word));
+            found
+        };
+        assert_eq!(of(3, 1), [2, 4]);
+        assert_eq!(of(3, 9), [2, 1, 4]);
+        assert_eq!(of(1, 2), [2, 3]);
+        assert_eq!(of(7, 5), [5]);
     }
 }

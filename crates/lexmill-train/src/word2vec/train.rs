@@ -24,9 +24,10 @@ use super::huffman::Tree;
 use super::matrix::width;
 use super::model::{Model, Shape};
 use super::noise::Noise;
-use super::settings::{Architecture, Word2vecSettings};
+use super::settings::Word2vecSettings;
 use super::start::start_from;
-use super::step::{Draw, GROUP, Pair, Scratch, Step};
+use super::step::{Draw, GROUP, Pair, Scratch, Step, negatives, targets};
+use super::stream;
 use super::subwords::WordRows;
 use super::text::{Filter, Portion, Portions, read};
 use crate::grid::{epoch_tiles, train_tiles};
@@ -36,11 +37,6 @@ use crate::{Error, METRICS, Result};
 pub const VERSION: u32 = 1;
 
 const CHECKPOINT: &str = "checkpoint";
-/// Tells the streams of random numbers apart.
-const STRATA: u64 = 2;
-const NEGATIVES: u64 = 13;
-const ORDER: u64 = 14;
-const SHIFT: u64 = 15;
 /// Examples that share negatives, where inputs are made of several rows.
 const COMPOSED_GROUP: usize = 4;
 /// Blocks at most where inputs are made of several rows: batches are small.
@@ -121,8 +117,7 @@ pub fn run(
         true => BlockLayout::automatic_blocks(words).min(COMPOSED_BLOCKS),
     });
     // Where tiles are trained in strata, they have to be large enough for it.
-    let diagonal = settings.architecture == Architecture::Cbow && !settings.hierarchical();
-    let output_blocks = match settings.composed() && !diagonal {
+    let output_blocks = match settings.composed() && !settings.one_target() {
         true => blocks.min(COMPOSED_TILE_BLOCKS),
         false => blocks,
     };
@@ -332,7 +327,7 @@ impl Training<'_> {
         let columns = Split::new(self.shape.output);
         let order = |centers: &Range<usize>| {
             let start = centers.start as u64;
-            Random::named(&[settings.seed, ORDER, epoch, number, start])
+            Random::named(&[settings.seed, stream::ORDER, epoch, number, start])
         };
         let (loss, examples) = if settings.composed() {
             let batching = Batching {
@@ -383,12 +378,12 @@ impl Training<'_> {
                 .collect();
             let examples = cut.iter().map(|(_, predictions)| predictions).sum();
             let blocks = self.shape.input.blocks();
-            let tiles = epoch_tiles(blocks, &[settings.seed, STRATA, epoch, number]);
+            let tiles = epoch_tiles(blocks, &[settings.seed, stream::STRATA, epoch, number]);
             let each = tokens / tiles.len() as u64;
             let Model { input, output } = &mut state.model;
             // Negatives come from another block than the target, as it happens: were it the same, a
             // word would never be held against those of other blocks.
-            let mut random = Random::named(&[settings.seed, SHIFT, epoch, number]);
+            let mut random = Random::named(&[settings.seed, stream::SHIFT, epoch, number]);
             let shifts: Vec<Vec<u32>> =
                 cut.iter().map(|_| (0..blocks).map(|_| random.below(blocks)).collect()).collect();
             let step = &self.step;
@@ -400,8 +395,13 @@ impl Training<'_> {
                 || Scratch::new(step),
                 |i, tile, rows, columns, scratch| {
                     let rate = rate((f64::from(tile.stratum) + 0.5) / f64::from(blocks));
-                    let random =
-                        Random::named(&[settings.seed, NEGATIVES, epoch, number, i as u64]);
+                    let random = Random::named(&[
+                        settings.seed,
+                        stream::TILE_NEGATIVES,
+                        epoch,
+                        number,
+                        i as u64,
+                    ]);
                     let noise = self.noise.get(tile.column_block as usize);
                     let mut draw = noise.map(|noise| Draw { noise, random });
                     let mut loss = 0.0;
@@ -409,12 +409,12 @@ impl Training<'_> {
                         let of = |column: u32| {
                             pairs.items((tile.row_block * blocks + column % blocks) as usize)
                         };
-                        loss += step.targets(of(tile.column_block), rows, columns, rate, scratch);
+                        loss += targets(step, of(tile.column_block), rows, columns, rate, scratch);
                         if let Some(draw) = &mut draw {
                             let shift = shifts[tile.row_block as usize];
                             let pairs = of(tile.column_block + shift);
                             let own = shift == 0;
-                            loss += step.negatives(pairs, own, rows, columns, draw, rate, scratch);
+                            loss += negatives(step, pairs, own, rows, columns, draw, rate, scratch);
                         }
                     }
                     self.progress.advance(each);
