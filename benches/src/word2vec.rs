@@ -145,10 +145,42 @@ impl Model {
     }
 
     /// Bytes of its parameters: a word and a context vector a word, and the n-grams' rows, each padded
-    /// to whole cache lines.
+    /// to eight numbers.
     pub(crate) fn parameter_bytes(self, words: u64) -> u64 {
         let rows = 2 * words + if self.subwords() { u64::from(BUCKET) } else { 0 };
-        rows * u64::from(DIMENSIONS).next_multiple_of(16) * 4
+        rows * u64::from(DIMENSIONS).next_multiple_of(8) * 4
+    }
+}
+
+/// Which models are compared with which peers.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Compared {
+    /// The models
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "skipgram,skipgram-hs,cbow,skipgram-subwords"
+    )]
+    pub(crate) models: Vec<Model>,
+    /// Lexmill's preset [default: its own]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
+    /// Measure the peers alone
+    #[arg(long)]
+    pub(crate) peers_only: bool,
+    #[command(flatten)]
+    pub(crate) peers: peers::Places,
+}
+
+impl Compared {
+    /// As the command line has it.
+    pub(crate) fn flags(&self) -> String {
+        let models: Vec<&str> = self.models.iter().map(|model| model.name()).collect();
+        let preset =
+            self.preset.as_ref().map_or_else(String::new, |name| format!(" --preset {name}"));
+        let alone = if self.peers_only { " --peers-only" } else { "" };
+        format!(" --models {}{preset}{alone}{}", models.join(","), self.peers.flags())
     }
 }
 
@@ -175,8 +207,8 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_padded_to_cache_lines() {
-        assert_eq!(Model::Skipgram.parameter_bytes(10), 2 * 10 * 112 * 4);
-        assert_eq!(Model::CbowSubwords.parameter_bytes(10), 2_000_020 * 112 * 4);
+    fn rows_are_padded_to_eight_numbers() {
+        assert_eq!(Model::Skipgram.parameter_bytes(10), 2 * 10 * 104 * 4);
+        assert_eq!(Model::CbowSubwords.parameter_bytes(10), 2_000_020 * 104 * 4);
     }
 }

@@ -14,8 +14,8 @@ use crate::corpus;
 use crate::job::Job;
 use crate::lab::{Lab, remove};
 use crate::report::{Report, Spread, bar, markdown, say, seconds, thousands, times};
-use crate::word2vec::peers::{self, Peers, Program, Training};
-use crate::word2vec::{How, Model, TOKENS, WORDS};
+use crate::word2vec::peers::{Peers, Program, Training};
+use crate::word2vec::{Compared, How, Model, TOKENS, WORDS};
 
 const GAIN: f64 = 1.85;
 
@@ -31,14 +31,8 @@ pub(crate) enum On {
 /// What to measure.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
-    /// The models
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        default_value = "skipgram,skipgram-hs,cbow,skipgram-subwords"
-    )]
-    models: Vec<Model>,
+    #[command(flatten)]
+    compared: Compared,
     /// The text
     #[arg(long, value_enum, default_value = "en50")]
     text: On,
@@ -50,34 +44,21 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u32).range(1..=1000))]
     epochs: u32,
-    /// Lexmill's preset [default: its own]
-    #[arg(long, value_name = "NAME")]
-    preset: Option<String>,
-    /// Measure the peers alone
-    #[arg(long)]
-    peers_only: bool,
-    #[command(flatten)]
-    peers: peers::Places,
 }
 
 impl Options {
     /// As the command line has it.
     pub(crate) fn flags(&self) -> String {
-        let models: Vec<&str> = self.models.iter().map(|model| model.name()).collect();
         let threads: Vec<String> = self.threads.iter().map(u32::to_string).collect();
         let text = match self.text {
             On::En50 => "en50",
             On::Whole => "whole",
         };
-        let preset =
-            self.preset.as_ref().map_or_else(String::new, |name| format!(" --preset {name}"));
         format!(
-            " --models {} --text {text} --threads {} --epochs {}{preset}{}{}",
-            models.join(","),
+            "{} --text {text} --threads {} --epochs {}",
+            self.compared.flags(),
             threads.join(","),
-            self.epochs,
-            if self.peers_only { " --peers-only" } else { "" },
-            self.peers.flags()
+            self.epochs
         )
     }
 }
@@ -105,11 +86,11 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
         On::En50 => corpus::reference(lab)?,
         On::Whole => corpus::english_words(lab)?,
     };
-    let peers = Peers::prepare(lab, &options.peers, &text, "word2vec-peers")?;
+    let peers = Peers::prepare(lab, &options.compared.peers, &text, "word2vec-peers")?;
     let mut lines: Vec<Line> = Vec::new();
-    for &model in &options.models {
+    for &model in &options.compared.models {
         for &threads in &options.threads {
-            let ours = (!options.peers_only).then_some(None);
+            let ours = (!options.compared.peers_only).then_some(None);
             let all = ours.into_iter().chain(peers.with(model).map(Some));
             lines.extend(all.map(|who| Line { model, threads, who, runs: Vec::new() }));
         }
@@ -132,7 +113,7 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
                 threads: line.threads,
                 epochs: options.epochs,
                 seed: 1,
-                preset: options.preset.clone(),
+                preset: options.compared.preset.clone(),
             };
             let training = match line.who {
                 Some(program) => peers.train(program, line.model, &how, None)?,
@@ -152,13 +133,13 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
             ));
             line.runs.push(training);
         }
-        for &model in &options.models {
+        for &model in &options.compared.models {
             if let Some(alone) = alone(&lines, model) {
                 let how = How {
                     threads: 1,
                     epochs: options.epochs,
                     seed: 1,
-                    preset: options.preset.clone(),
+                    preset: options.compared.preset.clone(),
                 };
                 let outputs = [output.clone(), output.with_extension("beside")];
                 outputs.iter().try_for_each(|output| remove(output))?;
@@ -172,7 +153,7 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
     }
 
     let mut report = Report::new();
-    for &model in &options.models {
+    for &model in &options.compared.models {
         if let Some(gain) = two_threads(&lines, model) {
             let met = bar("≥ 1.85 ×", gain.median() >= GAIN);
             let name = format!("{}: wall, 1 thread / 2 threads", model.name());

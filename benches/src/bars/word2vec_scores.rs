@@ -18,8 +18,8 @@ use crate::job::Job;
 use crate::lab::{Lab, remove};
 use crate::machine::processors;
 use crate::report::{Report, bar, markdown, say, seconds};
-use crate::word2vec::peers::{self, Peers, Program};
-use crate::word2vec::{How, Model, SCORES, VECTORS};
+use crate::word2vec::peers::{Peers, Program};
+use crate::word2vec::{Compared, How, Model, SCORES, VECTORS};
 
 const EPOCHS: u32 = 5;
 /// How far below its peer a score may be.
@@ -42,58 +42,36 @@ type Scores = [f64; SETS.len()];
 /// What to score.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
-    /// The models
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        default_value = "skipgram,skipgram-hs,cbow,skipgram-subwords"
-    )]
-    models: Vec<Model>,
+    #[command(flatten)]
+    compared: Compared,
     /// Folder of the peers' vectors, PROGRAM-MODEL-SEED.txt
     #[arg(long, value_name = "DIR")]
     peer_vectors: Option<PathBuf>,
-    /// Lexmill's preset [default: its own]
-    #[arg(long, value_name = "NAME")]
-    preset: Option<String>,
-    /// Score the peers alone
-    #[arg(long)]
-    peers_only: bool,
-    #[command(flatten)]
-    peers: peers::Places,
 }
 
 impl Options {
     /// As the command line has it.
     pub(crate) fn flags(&self) -> String {
-        let models: Vec<&str> = self.models.iter().map(|model| model.name()).collect();
-        let preset =
-            self.preset.as_ref().map_or_else(String::new, |name| format!(" --preset {name}"));
-        format!(
-            " --models {}{preset}{}{}{}",
-            models.join(","),
-            if self.peer_vectors.is_some() { " --peer-vectors DIR" } else { "" },
-            if self.peers_only { " --peers-only" } else { "" },
-            self.peers.flags()
-        )
+        let vectors = if self.peer_vectors.is_some() { " --peer-vectors DIR" } else { "" };
+        format!("{}{vectors}", self.compared.flags())
     }
 }
 
 /// Measures it.
 pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
     let text = corpus::reference(lab)?;
-    let peers = Peers::prepare(lab, &options.peers, &text, "word2vec-scores-peers")?;
+    let peers = Peers::prepare(lab, &options.compared.peers, &text, "word2vec-scores-peers")?;
     let seeds = lab.runs(3);
     let mut report = Report::of_means();
     let mut covered = BTreeMap::new();
     let mut rows = Vec::new();
-    for &model in &options.models {
+    for &model in &options.compared.models {
         let mut ours = Vec::new();
-        if !options.peers_only {
+        if !options.compared.peers_only {
             let job =
                 model.job(Job::word2vec(lab, &text, "word2vec-scores")).every_test_set(lab)?;
             let stage = format!("stages.{}", model.kind());
-            let job = match &options.preset {
+            let job = match &options.compared.preset {
                 Some(preset) => job.set(&format!("{stage}.preset"), preset),
                 None => job,
             };
