@@ -20,7 +20,7 @@
 use lexmill_vocab::Random;
 
 use super::noise::Noise;
-use crate::lanes::{LANES, Lanes, for_processors, touch};
+use crate::lanes::{LANES, Lanes, for_processors};
 
 /// Examples that may share negatives.
 pub(crate) const GROUP: usize = 16;
@@ -272,16 +272,7 @@ fn targets_portable(
     scratch: &mut Scratch,
 ) -> f64 {
     let mut loss = 0.0;
-    let mut groups = pairs.chunks(GROUP).peekable();
-    while let Some(group) = groups.next() {
-        if let Some(next) = groups.peek() {
-            let mut seen = 0;
-            for pair in *next {
-                seen ^= touch(&rows[pair.row as usize * step.width..][..step.width]);
-                seen ^= touch(&columns[pair.target() * step.width..][..step.width]);
-            }
-            std::hint::black_box(seen);
-        }
+    for group in pairs.chunks(GROUP) {
         loss += f64::from(step.target_group(group, rows, columns, rate, scratch));
     }
     loss
@@ -300,14 +291,7 @@ fn negatives_portable(
     scratch: &mut Scratch,
 ) -> f64 {
     let mut loss = 0.0;
-    let mut groups = pairs.chunks(step.group).peekable();
-    while let Some(group) = groups.next() {
-        if let Some(next) = groups.peek() {
-            let touched = next
-                .iter()
-                .map(|pair| touch(&rows[pair.row as usize * step.width..][..step.width]));
-            std::hint::black_box(touched.fold(0, |seen, bits| seen ^ bits));
-        }
+    for group in pairs.chunks(step.group) {
         scratch.drawn.fill_with(|| draw.noise.draw(&mut draw.random));
         loss += f64::from(step.negative_group(group, own, rows, columns, rate, scratch));
     }
