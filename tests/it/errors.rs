@@ -246,7 +246,7 @@ fn stages_that_are_not_what_is_asked_for() {
         "\"r/counts\" is not a finished glove or skipgram or cbow stage",
         "it is a count stage",
     ]);
-    lab.run("neighbors r ke").failed(&["\"r\" holds no finished export stage"]);
+    lab.run("neighbors r ke").failed(&["\"r\" holds no finished export stage or model"]);
     lab.run("neighbors nowhere ke").failed(&["nowhere", "No such file"]);
     lab.run("neighbors p.toml ke").failed(&["p.toml"]);
     // A stage of another kind in the place of the result is not taken for it.

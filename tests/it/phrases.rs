@@ -110,7 +110,7 @@ fn threads_memory_and_kills_do_not_show() {
     lab.run("run p.toml --dir straight --threads 1").done();
     let longest = begun.elapsed();
     let straight = lab.tables("straight");
-    lab.run("run p.toml --dir other --threads 3 --memory 64MiB").done();
+    lab.run("run p.toml --dir other --threads 3 --memory 1MiB").done();
     assert_eq!(lab.tables("other"), straight);
     let mut random = Random::named(&[5]);
     let (mut kills, mut round) = (0, 0);
@@ -119,7 +119,7 @@ fn threads_memory_and_kills_do_not_show() {
         round += 1;
         loop {
             let threads = 1 + random.below(3);
-            let memory = ["64MiB", "1GiB"][random.below(2) as usize];
+            let memory = ["1MiB", "1GiB"][random.below(2) as usize];
             let args = format!("run p.toml --dir {run} --threads {threads} --memory {memory}");
             let mut child = lab.start(&args, "log");
             let wait = longest.mul_f32(random.unit_f32());

@@ -121,6 +121,13 @@ impl VectorChoice {
         }
     }
 
+    /// Whether a finished export's words have the vectors that its model has for them, if that is one
+    /// with n-grams.
+    pub fn keeps_words(export: &Manifest) -> bool {
+        let chosen = export.key.settings["vectors"].as_str();
+        [VectorChoice::Auto, VectorChoice::Word].iter().any(|choice| chosen == Some(choice.name()))
+    }
+
     /// What it is for a model of this kind: anything but `Auto`.
     fn of_model(self, kind: &str) -> VectorChoice {
         match self {

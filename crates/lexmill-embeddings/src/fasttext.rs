@@ -161,6 +161,9 @@ impl FastTextFile {
         if dim == 0 {
             return Err(head.error("its vectors have no dimensions"));
         }
+        if maxn > Subwords::MOST_CHARACTERS {
+            return Err(head.error(format!("its n-grams have up to {maxn} characters")));
+        }
 
         let entries = head.i32()?;
         let entries = head.size("dictionary", i64::from(entries))?;

@@ -48,7 +48,7 @@ impl Embeddings {
     ///
     /// # Errors
     /// If the file can't be read, or is not what it seems to be: a wrong number of values, not a
-    /// number, a word twice, invalid UTF-8 (each with its line), or fewer rows than its header says.
+    /// number, a word twice, invalid UTF-8 (in text each with its line), or fewer rows than its header says.
     /// Quantized models of fastText's are not read.
     pub fn read(path: &Path) -> Result<Embeddings> {
         if path.is_dir() {

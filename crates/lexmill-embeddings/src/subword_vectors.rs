@@ -55,10 +55,8 @@ impl SubwordVectors {
         let has = |name: &str| manifest.files.iter().any(|file| file.path == name);
         if manifest.key.stage == export::KIND {
             // A .bin's words have the vectors of the other files only if W was chosen.
-            let words = [VectorChoice::Auto, VectorChoice::Word].map(|choice| choice.name());
-            let chosen = manifest.key.settings["vectors"].as_str().unwrap_or_default();
             let name = Format::FasttextBin.file_name();
-            return match has(name) && words.contains(&chosen) {
+            return match has(name) && VectorChoice::keeps_words(&manifest) {
                 true => of_file(&path.join(name)),
                 false => Ok(None),
             };
@@ -176,7 +174,8 @@ pub(crate) fn subwords(path: &Path, metadata: &Value) -> Result<Subwords> {
     }
     let number = |name: &str| {
         let value = settings[name].as_u64().and_then(|value| u32::try_from(value).ok());
-        value.ok_or_else(|| {
+        let most = if name == model::MAXN { Subwords::MOST_CHARACTERS } else { u32::MAX };
+        value.filter(|value| *value <= most).ok_or_else(|| {
             let problem = format!("its metadata have {} as settings.{name}", settings[name]);
             StoreError::corrupt(path, problem)
         })

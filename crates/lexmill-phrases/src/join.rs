@@ -9,12 +9,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use lexmill_store::table::tokens::{Tokens, read_token_shard, write_token_shard};
-use lexmill_store::table::vocabulary::write_words;
+use lexmill_store::table::tokens::{Tokens, read_token_shard};
 use lexmill_store::table::{Column, TableReader, write_table};
 use lexmill_store::{StageWriter, UnitRecord};
-use lexmill_tokenize::shards::{Shard, shard_file, shard_unit};
-use lexmill_tokenize::tokenize::{SHARDS, WORDS};
+use lexmill_tokenize::shards::{Shard, shard_file, shard_unit, write_shard};
 use lexmill_vocab::{Interner, Vocabulary};
 use serde_json::{Value, json};
 
@@ -254,28 +252,18 @@ impl<'a> Joiner<'a> {
     }
 
     fn write(&self, stage: &StageWriter, shard: &Shard) -> Result<UnitRecord> {
-        let mut counts = vec![0u64; self.out_words.len()];
-        self.out.ids.iter().for_each(|&id| counts[id as usize] += 1);
-        let mut order: Vec<u32> = (0..self.out_words.len() as u32).collect();
-        order.sort_unstable_by(|&a, &b| self.out_words.bytes(a).cmp(self.out_words.bytes(b)));
-        let sorted = order.iter().map(|&id| (self.out_words.word(id), counts[id as usize]));
-        let name = shard_file(WORDS, &shard.name);
-        let words = write_words(&stage.path(&name), &name, sorted)?;
+        let mut files = write_shard(stage, &shard.name, &self.out_words, &self.out)?;
         let tokens = self.out.ids.len();
-        let metadata = json!({ "tokens": tokens });
-        let name = shard_file(SHARDS, &shard.name);
-        let table =
-            write_token_shard(&stage.path(&name), &name, &self.out_words, &self.out, &metadata)?;
         let name = shard_file(JOINED, &shard.name);
         let found = || (0u32..).zip(&self.joined).filter(|(_, times)| **times > 0);
         let columns = vec![
             ("phrase", Column::u32(found().map(|(phrase, _)| phrase).collect())),
             ("joined", Column::u64(found().map(|(_, times)| *times).collect())),
         ];
-        let joined = write_table(&stage.path(&name), &name, columns, &Value::Null)?;
+        files.push(write_table(&stage.path(&name), &name, columns, &Value::Null)?);
         Ok(UnitRecord {
             unit: shard_unit(&shard.name),
-            files: vec![table, words, joined],
+            files,
             report: json!({
                 "tokens": tokens,
                 "documents": shard.documents,

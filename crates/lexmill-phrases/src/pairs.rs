@@ -35,7 +35,7 @@ const FAN_IN: usize = if cfg!(test) { 3 } else { 64 };
 const PAIR_BYTES: u64 = 64;
 
 /// The fewest pairs a table holds, whatever the memory.
-const LEAST_PAIRS: u64 = if cfg!(test) { 8 } else { 1 << 16 };
+const LEAST_PAIRS: u64 = if cfg!(test) { 8 } else { 1 << 12 };
 
 const BATCH_ROWS: usize = 1 << 13;
 

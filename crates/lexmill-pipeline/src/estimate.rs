@@ -28,6 +28,7 @@ pub(crate) struct Sizes {
     words: f64,
     cells: f64,
     dimensions: f64,
+    buckets: f64,
 }
 
 /// Text in a compressed byte.
@@ -85,6 +86,7 @@ pub(crate) fn estimate(
         }
         Settings::Skipgram(SkipgramSettings(settings)) | Settings::Cbow(CbowSettings(settings)) => {
             sizes.dimensions = settings.dimensions as f64;
+            sizes.buckets = if settings.subwords { f64::from(settings.bucket) } else { 0.0 };
             // N-grams of 3 to 6 characters: some nine new ones for a word, up to all buckets.
             let ngrams = (sizes.words * 9.0).min(f64::from(settings.bucket));
             let rows = 2.0 * sizes.words + if settings.subwords { ngrams } else { 0.0 };
@@ -101,7 +103,10 @@ pub(crate) fn estimate(
                     _ => 11.0,
                 })
                 .sum();
-            (sizes.words * sizes.dimensions * each, 0.0, 5e7)
+            // A fastText .bin has a row for every bucket.
+            let bins = settings.formats.iter().filter(|format| format.name() == "fasttext-bin");
+            let buckets = bins.count() as f64 * sizes.buckets * 4.0;
+            (sizes.dimensions * (sizes.words * each + buckets), 0.0, 5e7)
         }
         Settings::Evaluate(_) => (1e5, 0.0, sizes.words * sizes.dimensions * 8.0 + 5e7),
     };

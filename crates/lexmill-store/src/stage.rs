@@ -108,14 +108,13 @@ impl StageWriter {
             .append(true)
             .open(&journal_path)
             .map_err(Error::io("open", &journal_path))?;
-        let synced = units.values().flat_map(|unit| &unit.files).map(|file| file.path.clone());
-        let synced = Mutex::new(synced.collect());
         Ok(StageWriter {
             target: target.to_owned(),
             directory,
             units,
             journal: Mutex::new(journal),
-            synced,
+            // Of files that an earlier process left, nobody knows.
+            synced: Mutex::default(),
             _lock: lock,
         })
     }
@@ -252,6 +251,9 @@ pub fn settle(target: &Path) -> Result<()> {
         let _gone = std::fs::remove_file(target.join(LOCK));
     } else if !target.exists() && is_stage(&old) {
         std::fs::rename(&old, target).map_err(Error::io("rename", &old))?;
+    } else if is_stage(target) && !partial.exists() {
+        // What a process left that was killed just before it let go.
+        let _gone = std::fs::remove_file(target.join(LOCK));
     }
     remove_stage(&old)
 }

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use lexmill_store::{Error, Manifest, Result};
+use lexmill_store::table::tokens::{Tokens, write_token_shard};
+use lexmill_store::table::vocabulary::write_words;
+use lexmill_store::{Error, FileEntry, Manifest, Result, StageWriter};
+use lexmill_vocab::Interner;
 use serde_json::{Value, json};
 
 use crate::tokenize::{KIND, SHARDS, WORDS};
@@ -47,10 +50,15 @@ pub fn shard_unit(name: &str) -> String {
 /// If it is no finished stage of [`TOKEN_STAGES`], or its manifest does not know a shard.
 pub fn token_shards(directory: &Path) -> Result<(Manifest, Vec<Shard>)> {
     let manifest = Manifest::expect(directory, TOKEN_STAGES)?;
-    let shards = manifest.entries(SHARDS).zip(manifest.entries(WORDS));
-    let shards = shards
-        .map(|(shard, words)| {
+    let shards = manifest
+        .entries(SHARDS)
+        .map(|shard| {
             let name = Path::new(&shard.path).file_stem().unwrap_or_default().to_string_lossy();
+            let words = shard_file(WORDS, &name);
+            if !manifest.entries(WORDS).any(|file| file.path == words) {
+                let problem = format!("its manifest has no {words:?}");
+                return Err(Error::corrupt(directory, problem));
+            }
             let report = manifest.units.get(&shard_unit(&name)).unwrap_or(&Value::Null);
             let number = |field: &str| {
                 report[field].as_u64().ok_or_else(|| {
@@ -60,7 +68,7 @@ pub fn token_shards(directory: &Path) -> Result<(Manifest, Vec<Shard>)> {
             Ok(Shard {
                 path: directory.join(&shard.path),
                 hash: shard.blake3.clone(),
-                words: directory.join(&words.path),
+                words: directory.join(&words),
                 tokens: number("tokens")?,
                 documents: number("documents")?,
                 continued: number("documents_continued")? > 0,
@@ -69,6 +77,30 @@ pub fn token_shards(directory: &Path) -> Result<(Manifest, Vec<Shard>)> {
         })
         .collect::<Result<_>>()?;
     Ok((manifest, shards))
+}
+
+/// Writes the two tables of shard `name`: its tokens, which are ids of `words`, and its words with their
+/// counts, sorted by bytes.
+///
+/// # Errors
+/// If the disk refuses.
+pub fn write_shard(
+    stage: &StageWriter,
+    name: &str,
+    words: &Interner,
+    tokens: &Tokens,
+) -> Result<Vec<FileEntry>> {
+    let mut counts = vec![0u64; words.len()];
+    tokens.ids.iter().for_each(|&id| counts[id as usize] += 1);
+    let mut order: Vec<u32> = (0..words.len() as u32).collect();
+    order.sort_unstable_by(|&a, &b| words.bytes(a).cmp(words.bytes(b)));
+    let sorted = order.iter().map(|&id| (words.word(id), counts[id as usize]));
+    let file = shard_file(WORDS, name);
+    let counted = write_words(&stage.path(&file), &file, sorted)?;
+    let file = shard_file(SHARDS, name);
+    let metadata = json!({ "tokens": tokens.ids.len() });
+    let shard = write_token_shard(&stage.path(&file), &file, words, tokens, &metadata)?;
+    Ok(vec![shard, counted])
 }
 
 /// How the tokens of a stage came about, for tables made of them: its key, and under `made_from`

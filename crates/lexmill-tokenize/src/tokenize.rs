@@ -16,8 +16,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lexmill_store::table::tokens::{Tokens, write_token_shard};
-use lexmill_store::table::vocabulary::write_words;
+use lexmill_store::table::tokens::Tokens;
 use lexmill_store::{FileEntry, Manifest, Progress, Resources, StageKey, StageWriter, UnitRecord};
 use lexmill_vocab::Interner;
 use memchr::{memchr, memchr_iter, memmem};
@@ -28,13 +27,13 @@ use crate::input::{Corpus, Group};
 use crate::report::TokenizeReport;
 use crate::segment::Segmenter;
 use crate::settings::{InvalidUtf8, TokenizeSettings};
-use crate::shards::{shard_file, shard_unit};
+use crate::shards::{shard_file, shard_unit, write_shard};
 use crate::{Error, Result, reader};
 
 /// The stage's kind.
 pub const KIND: &str = "tokenize";
 /// Raised when the same settings and corpus give other bytes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Folder of the token tables.
 pub const SHARDS: &str = "shards";
@@ -490,24 +489,13 @@ impl<'a> Worker<'a> {
         number: usize,
         report: &TokenizeReport,
     ) -> Result<()> {
-        let mut counts = vec![0u64; self.words.len()];
-        self.tokens.ids.iter().for_each(|&id| counts[id as usize] += 1);
-        let mut order: Vec<u32> = (0..self.words.len() as u32).collect();
-        order.sort_unstable_by(|&a, &b| self.words.bytes(a).cmp(self.words.bytes(b)));
-        let sorted = order.iter().map(|&id| (self.words.word(id), counts[id as usize]));
         let shard = shard_name(group, number);
-        let words = shard_file(WORDS, &shard);
-        let words = write_words(&job.stage.path(&words), &words, sorted)?;
-        let unit = shard_unit(&shard);
-        let name = shard_file(SHARDS, &shard);
-        let metadata = json!({ "tokens": report.tokens });
-        let path = job.stage.path(&name);
-        let shard = write_token_shard(&path, &name, &self.words, &self.tokens, &metadata)?;
+        let files = write_shard(job.stage, &shard, &self.words, &self.tokens)?;
         self.words.clear();
         self.tokens.clear();
         job.note(UnitRecord {
-            unit,
-            files: vec![shard, words],
+            unit: shard_unit(&shard),
+            files,
             report: serde_json::to_value(report).expect("plain data"),
         })
     }

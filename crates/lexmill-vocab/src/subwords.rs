@@ -27,6 +27,10 @@ pub struct Subwords {
 }
 
 impl Subwords {
+    /// The most characters of an n-gram that models are taken with. A word has as many n-grams as
+    /// characters, times this.
+    pub const MOST_CHARACTERS: u32 = 100;
+
     /// No n-grams at all.
     pub const NONE: Subwords = Subwords { minn: 0, maxn: 0, bucket: 0 };
 

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
-use lexmill_embeddings::{Embeddings, SubwordVectors, export, model};
+use lexmill_embeddings::export::{self, VectorChoice};
+use lexmill_embeddings::{Embeddings, SubwordVectors, model};
 use lexmill_store::Manifest;
 
 use crate::output::print;
@@ -106,7 +107,7 @@ fn as_text(found: &[(&String, Vec<f32>)]) -> String {
 }
 
 /// What to read of a run directory: the one export in it, or the model it was made of if that has
-/// n-grams, or the one skipgram or cbow model. Any other path is taken as it is.
+/// n-grams, or the one model. Any other path is taken as it is.
 fn find(path: &Path) -> Result<PathBuf> {
     if !path.is_dir() || path.join("manifest.json").exists() {
         return Ok(path.to_owned());
@@ -117,7 +118,7 @@ fn find(path: &Path) -> Result<PathBuf> {
             Some(manifest) if manifest.key.stage == export::KIND => {
                 exports.push((entry.path(), manifest));
             }
-            Some(manifest) if ["skipgram", "cbow"].contains(&manifest.key.stage.as_str()) => {
+            Some(manifest) if model::KINDS.contains(&manifest.key.stage.as_str()) => {
                 models.push((entry.path(), manifest));
             }
             _ => {}
@@ -130,7 +131,7 @@ fn find(path: &Path) -> Result<PathBuf> {
     };
     match (&exports[..], &models[..]) {
         ([(export, of)], _) => {
-            let same = ["auto", "word"].map(Some).contains(&of.key.settings["vectors"].as_str());
+            let same = VectorChoice::keeps_words(of);
             let model = models.iter().find(|(_, model)| {
                 let inputs: Vec<&String> = of.key.inputs.values().collect();
                 let ngrams = model.files.iter().any(|file| file.path == model::NGRAMS);
@@ -139,7 +140,7 @@ fn find(path: &Path) -> Result<PathBuf> {
             Ok(model.map_or(export, |(path, _)| path).clone())
         }
         ([], [(model, _)]) => Ok(model.clone()),
-        ([], []) => bail!("{path:?} holds no finished export stage"),
+        ([], []) => bail!("{path:?} holds no finished export stage or model"),
         ([], _) => bail!("{path:?} holds several models, name one: {:?}", paths(&models)),
         _ => bail!("{path:?} holds several export stages, name one: {:?}", paths(&exports)),
     }

@@ -26,7 +26,7 @@ use crate::{Error, METRICS, Result};
 /// The stage's kind.
 pub const KIND: &str = "glove";
 /// Raised when the same settings and counts give other bytes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 const CHECKPOINT: &str = "checkpoint";
 /// Tells the streams of random numbers apart.

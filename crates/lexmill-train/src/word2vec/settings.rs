@@ -317,9 +317,10 @@ impl Word2vecSettings {
             "must be 0 or more",
         );
         if self.subwords {
-            check((1..=100).contains(&self.minn), "minn", "must be from 1 to 100");
+            let most = Subwords::MOST_CHARACTERS;
+            check((1..=most).contains(&self.minn), "minn", "must be from 1 to 100");
             check(
-                self.maxn >= self.minn && self.maxn <= 100,
+                (self.minn..=most).contains(&self.maxn),
                 "maxn",
                 "must be from minn to 100 (subwords = false turns n-grams off)",
             );

@@ -254,7 +254,7 @@ mod tests {
     /// All portions from token `from` on, as kept tokens; shards come as `read` sends them.
     fn kept(shards: &[Loaded], portion: u64, from: u64) -> Vec<Vec<u32>> {
         let list = list(shards);
-        let (to, receiver) = crossbeam_channel::unbounded();
+        let (to, receiver) = crossbeam_channel::bounded(shards.len());
         let mut skip = from;
         for (tokens, shard) in shards.iter().zip(&list) {
             if skip > 0 && skip >= shard.tokens {
