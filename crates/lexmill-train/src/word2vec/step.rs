@@ -20,13 +20,12 @@
 use lexmill_vocab::Random;
 
 use super::noise::Noise;
-use crate::lanes::{LANES, Lanes, for_processors};
+use crate::lanes::{Lanes, exp_of_negative, for_processors, log_of_one_plus, sums};
 
 /// Examples that may share negatives.
 pub(crate) const GROUP: usize = 16;
 /// Negatives that are handled together.
 const TILE: usize = 5;
-const HALVES: usize = GROUP / LANES;
 
 /// An example: places of the rows in their blocks, and the label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,31 +73,38 @@ pub(crate) struct Step {
 
 /// Room for a group's numbers, kept from group to group.
 pub(crate) struct Scratch {
-    /// Input rows at the group's start, lane by lane.
-    inputs: Vec<[Lanes; GROUP]>,
     /// Negative rows, and what they gain: tiles one after the other, lane by lane.
     fives: Vec<[Lanes; TILE]>,
     five_gains: Vec<[Lanes; TILE]>,
     ones: Vec<[Lanes; 1]>,
     one_gains: Vec<[Lanes; 1]>,
-    /// Products of the inputs with the targets, or with each negative: sums to be.
-    products: Vec<[Lanes; GROUP]>,
-    /// Steps of each negative, by example.
-    scores: Vec<[Lanes; HALVES]>,
+    /// An input row before it moves.
+    input: Vec<Lanes>,
+    /// Of each example with its target or with each of its negatives: the product of the rows, sums
+    /// to be; the labels; the scores, then the steps; the losses.
+    products: Vec<Lanes>,
+    halves: Vec<[f32; 4]>,
+    labels: Vec<f32>,
+    scores: Vec<f32>,
+    losses: Vec<f32>,
     drawn: Vec<u32>,
 }
 
 impl Scratch {
     pub(crate) fn new(step: &Step) -> Scratch {
         let (fives, ones) = (step.negatives / TILE, step.negatives % TILE);
+        let scores = GROUP * step.negatives.max(1);
         Scratch {
-            inputs: vec![[Lanes::ZERO; GROUP]; step.width],
             fives: vec![[Lanes::ZERO; TILE]; step.width * fives],
             five_gains: vec![[Lanes::ZERO; TILE]; step.width * fives],
             ones: vec![[Lanes::ZERO; 1]; step.width * ones],
             one_gains: vec![[Lanes::ZERO; 1]; step.width * ones],
-            products: vec![[Lanes::ZERO; GROUP]; step.negatives.max(1)],
-            scores: vec![[Lanes::ZERO; HALVES]; step.negatives],
+            input: vec![Lanes::ZERO; step.width],
+            products: vec![Lanes::ZERO; scores],
+            halves: vec![[0.0; 4]; scores],
+            labels: vec![0.0; GROUP],
+            scores: vec![0.0; scores],
+            losses: vec![0.0; scores],
             drawn: vec![0; step.negatives],
         }
     }
@@ -115,7 +121,8 @@ impl Step {
         scratch: &mut Scratch,
     ) -> f32 {
         let width = self.width;
-        let products = &mut scratch.products[0];
+        let Scratch { products, halves, labels, scores, losses, .. } = scratch;
+        let products = &mut products[..pairs.len()];
         for (product, pair) in products.iter_mut().zip(pairs) {
             let h = &rows[pair.row as usize * width..][..width];
             let t = &columns[pair.target() * width..][..width];
@@ -125,34 +132,23 @@ impl Step {
             }
             *product = sum;
         }
-        // Examples that the group lacks step by nothing.
-        let mut steps = [Lanes::ZERO; HALVES];
-        let mut loss = Lanes::ZERO;
-        let halves = pairs.len().div_ceil(LANES);
-        for (half, (step, products)) in
-            steps.iter_mut().zip(products.as_chunks().0).enumerate().take(halves)
-        {
-            let member = |i: usize| pairs.get(half * 8 + i);
-            let label = Lanes(std::array::from_fn(|i| match member(i) {
-                Some(pair) if pair.target & LABEL_0 == 0 => 1.0,
-                _ => 0.0,
-            }));
-            let there = Lanes(std::array::from_fn(|i| f32::from(u8::from(member(i).is_some()))));
-            let (g, l) = self.saturation.step(Lanes::sums(products), label);
-            *step = g.times(there).times(Lanes::all(rate));
-            loss = loss.plus(l.times(there));
+        let (scores, losses) = (&mut scores[..pairs.len()], &mut losses[..pairs.len()]);
+        sums(products, halves, scores);
+        for (label, pair) in labels.iter_mut().zip(pairs) {
+            *label = if pair.target & LABEL_0 == 0 { 1.0 } else { 0.0 };
         }
-        for (i, pair) in pairs.iter().enumerate() {
+        self.saturation.steps(labels.iter().copied(), rate, scores, losses);
+        for (pair, &g) in pairs.iter().zip(&*scores) {
             let h = &mut rows[pair.row as usize * width..][..width];
             let t = &mut columns[pair.target() * width..][..width];
-            let g = Lanes::all(steps[i / 8].0[i % 8]);
+            let g = Lanes::all(g);
             for (h, t) in h.iter_mut().zip(t) {
                 let old = *h;
                 *h = old.plus(t.times(g));
                 *t = t.plus(old.times(g));
             }
         }
-        loss.sum()
+        total(losses)
     }
 
     #[inline(always)]
@@ -165,66 +161,72 @@ impl Step {
         rate: f32,
         scratch: &mut Scratch,
     ) -> f32 {
-        let width = self.width;
-        let Scratch { inputs, fives, five_gains, ones, one_gains, products, scores, drawn } =
-            scratch;
-        let (five_ids, one_ids) = drawn.split_at(self.negatives / TILE * TILE);
+        let (width, negatives) = (self.width, self.negatives);
+        let Scratch {
+            fives,
+            five_gains,
+            ones,
+            one_gains,
+            input,
+            products,
+            halves,
+            labels: _,
+            scores,
+            losses,
+            drawn,
+        } = scratch;
+        let (five_ids, one_ids) = drawn.split_at(negatives / TILE * TILE);
         copy_rows(fives, five_ids, columns, width);
         copy_rows(ones, one_ids, columns, width);
 
         // Scores. Lanes are summed in a loop of their own: in this one it would keep the compiler from
         // using wide registers.
-        for (i, pair) in pairs.iter().enumerate() {
+        let count = pairs.len() * negatives;
+        let products = &mut products[..count];
+        for (products, pair) in products.chunks_mut(negatives).zip(pairs) {
             let h = &rows[pair.row as usize * width..][..width];
-            inputs.iter_mut().zip(h).for_each(|(kept, h)| kept[i] = *h);
-            let mut to = products.iter_mut();
-            for tile in fives.chunks(width) {
-                to.by_ref().zip(tile_products(h, tile)).for_each(|(to, sum)| to[i] = sum);
+            let (five_products, one_products) = products.split_at_mut(five_ids.len());
+            let five_products = five_products.as_chunks_mut::<TILE>().0;
+            for (to, tile) in five_products.iter_mut().zip(fives.chunks(width)) {
+                *to = tile_products(h, tile);
             }
-            for tile in ones.chunks(width) {
-                to.by_ref().zip(tile_products(h, tile)).for_each(|(to, sum)| to[i] = sum);
+            for (to, tile) in one_products.iter_mut().zip(ones.chunks(width)) {
+                [*to] = tile_products(h, tile);
             }
         }
-
-        let mut loss = Lanes::ZERO;
-        let halves = pairs.len().div_ceil(LANES);
-        for ((scores, products), &negative) in scores.iter_mut().zip(products.iter()).zip(&*drawn) {
-            for (half, (score, products)) in
-                scores.iter_mut().zip(products.as_chunks().0).enumerate().take(halves)
-            {
-                let counts = Lanes(std::array::from_fn(|i| match pairs.get(half * 8 + i) {
-                    Some(pair) if !(own && pair.target == negative) => 1.0,
-                    _ => 0.0,
-                }));
-                let (g, l) = self.saturation.step(Lanes::sums(products), Lanes::ZERO);
-                *score = g.times(counts).times(Lanes::all(rate));
-                loss = loss.plus(l.times(counts));
+        let (scores, losses) = (&mut scores[..count], &mut losses[..count]);
+        sums(products, halves, scores);
+        self.saturation.steps(std::iter::repeat(0.0), rate, scores, losses);
+        if own {
+            let examples = scores.chunks_mut(negatives).zip(losses.chunks_mut(negatives));
+            for ((scores, losses), pair) in examples.zip(pairs) {
+                for ((score, loss), &negative) in scores.iter_mut().zip(losses).zip(&*drawn) {
+                    if negative == pair.target {
+                        (*score, *loss) = (0.0, 0.0);
+                    }
+                }
             }
         }
 
-        // What negatives gain.
-        let (five_steps, one_steps) = scores.split_at(five_ids.len());
-        for (gains, steps) in five_gains.chunks_mut(width).zip(five_steps.as_chunks::<TILE>().0) {
-            gain(gains, steps, inputs, pairs.len());
-        }
-        for (gains, steps) in one_gains.chunks_mut(width).zip(one_steps) {
-            gain(gains, std::array::from_ref(steps), inputs, pairs.len());
-        }
-
-        // Rows move.
-        for (i, pair) in pairs.iter().enumerate() {
+        // Rows move, and negatives gain.
+        five_gains.fill([Lanes::ZERO; TILE]);
+        one_gains.fill([Lanes::ZERO; 1]);
+        for (steps, pair) in scores.chunks(negatives).zip(pairs) {
             let h = &mut rows[pair.row as usize * width..][..width];
-            let of = |steps: &[Lanes; HALVES]| steps[i / 8].0[i % 8];
-            for (tile, steps) in fives.chunks(width).zip(five_steps.as_chunks::<TILE>().0) {
-                move_row(h, tile, std::array::from_fn(|j| of(&steps[j])));
+            input.copy_from_slice(h);
+            let (five_steps, one_steps) = steps.split_at(five_ids.len());
+            let tiles = fives.chunks(width).zip(five_gains.chunks_mut(width));
+            for ((tile, gains), steps) in tiles.zip(five_steps.as_chunks::<TILE>().0) {
+                move_rows(h, input, tile, gains, *steps);
             }
-            for (tile, steps) in ones.chunks(width).zip(one_steps) {
-                move_row(h, tile, [of(steps)]);
+            let tiles = ones.chunks(width).zip(one_gains.chunks_mut(width));
+            for ((tile, gains), &step) in tiles.zip(one_steps) {
+                move_rows(h, input, tile, gains, [step]);
             }
         }
         add_rows(five_gains, five_ids, columns, width);
         add_rows(one_gains, one_ids, columns, width);
-        loss.sum()
+        total(losses)
     }
 }
 
@@ -305,24 +307,37 @@ pub(crate) struct Draw<'a> {
 }
 
 impl Saturation {
-    /// y − σ(x), and the loss.
+    /// Scores become steps, rate · (y − σ(x)); also gives the losses.
     #[inline(always)]
-    fn step(self, x: Lanes, label: Lanes) -> (Lanes, Lanes) {
-        let e = x.map(|x| if x > 0.0 { -x } else { x }).exp_of_negative();
-        let large = Lanes::all(1.0).over(e.plus(Lanes::all(1.0)));
-        let small = e.times(large);
-        let limit = self.limit;
-        let sigmoid =
-            Lanes(std::array::from_fn(|i| if x.0[i] > 0.0 { large.0[i] } else { small.0[i] }));
-        let sigmoid = sigmoid.with(x, |s, x| if x >= limit { 1.0 } else { s });
-        let sigmoid = sigmoid.with(x, |s, x| if x <= -limit { 0.0 } else { s });
-        let mut g = label.minus(sigmoid);
-        if self.skip {
-            g = g.with(x, |g, x| if x.abs() >= limit { 0.0 } else { g });
+    fn steps(
+        self,
+        labels: impl Iterator<Item = f32>,
+        rate: f32,
+        scores: &mut [f32],
+        losses: &mut [f32],
+    ) {
+        let (limit, left_out) = (self.limit, if self.skip { self.limit } else { f32::INFINITY });
+        for ((score, loss), label) in scores.iter_mut().zip(losses).zip(labels) {
+            let x = *score;
+            let e = exp_of_negative(-x.abs());
+            let large = 1.0 / (1.0 + e);
+            let sigmoid = if x > 0.0 { large } else { e * large };
+            let sigmoid = if x >= limit { 1.0 } else { sigmoid };
+            let sigmoid = if x <= -limit { 0.0 } else { sigmoid };
+            let step = rate * (label - sigmoid);
+            *score = if x.abs() >= left_out { 0.0 } else { step };
+            let positive = if x > 0.0 { x } else { 0.0 };
+            *loss = log_of_one_plus(e) + positive - label * x;
         }
-        let softplus = e.log_of_one_plus().plus(x.map(|x| if x > 0.0 { x } else { 0.0 }));
-        (g, softplus.minus(label.times(x)))
     }
+}
+
+/// The sum of the losses of a group.
+#[inline(always)]
+fn total(losses: &[f32]) -> f32 {
+    let (lanes, rest) = losses.as_chunks();
+    let lanes = lanes.iter().fold(Lanes::ZERO, |sum, lanes| sum.plus(Lanes(*lanes)));
+    rest.iter().fold(lanes.sum(), |sum, loss| sum + loss)
 }
 
 /// Copies rows of a block, lane by lane, tile by tile.
@@ -363,33 +378,23 @@ fn tile_products<const K: usize>(h: &[Lanes], tile: &[[Lanes; K]]) -> [Lanes; K]
     sums
 }
 
+/// Moves an input row by the rows of a tile, and adds what these gain: `input` is the row before.
 #[inline(always)]
-fn gain<const K: usize>(
+fn move_rows<const K: usize>(
+    h: &mut [Lanes],
+    input: &[Lanes],
+    tile: &[[Lanes; K]],
     gains: &mut [[Lanes; K]],
-    steps: &[[Lanes; HALVES]; K],
-    inputs: &[[Lanes; GROUP]],
-    count: usize,
+    steps: [f32; K],
 ) {
-    for (gain, inputs) in gains.iter_mut().zip(inputs) {
-        let mut sums = [Lanes::ZERO; K];
-        for (i, input) in inputs.iter().enumerate().take(count) {
-            for (sum, steps) in sums.iter_mut().zip(steps) {
-                *sum = sum.plus(input.times(Lanes::all(steps[i / 8].0[i % 8])));
-            }
-        }
-        *gain = sums;
-    }
-}
-
-#[inline(always)]
-fn move_row<const K: usize>(h: &mut [Lanes], tile: &[[Lanes; K]], steps: [f32; K]) {
     let steps = steps.map(Lanes::all);
-    for (h, tile) in h.iter_mut().zip(tile) {
-        let mut sum = *h;
-        for (n, step) in tile.iter().zip(steps) {
-            sum = sum.plus(n.times(step));
+    for (((h, input), tile), gains) in h.iter_mut().zip(input).zip(tile).zip(gains) {
+        let mut moved = *h;
+        for ((n, gain), step) in tile.iter().zip(gains).zip(steps) {
+            moved = moved.plus(n.times(step));
+            *gain = gain.plus(input.times(step));
         }
-        *h = sum;
+        *h = moved;
     }
 }
 
@@ -535,15 +540,16 @@ mod tests {
                 let target = pair.target();
                 for k in 0..stride {
                     let i = pair.row as usize * stride + k;
+                    let before = plain_h[i];
                     if drawn.is_empty() {
-                        let (j, old) = (target * stride + k, plain_h[i]);
+                        let j = target * stride + k;
                         plain_h[i] += g(pair, target, 1.0) * plain_t[j];
-                        plain_t[j] += g(pair, target, 1.0) * old;
+                        plain_t[j] += g(pair, target, 1.0) * before;
                     }
                     for &n in drawn.iter().filter(|&&n| n as usize != target) {
                         let j = n as usize * stride + k;
                         plain_h[i] += g(pair, n as usize, 0.0) * start_t[j];
-                        gains[j] += g(pair, n as usize, 0.0) * start_h[i];
+                        gains[j] += g(pair, n as usize, 0.0) * before;
                     }
                 }
             }
@@ -557,9 +563,12 @@ mod tests {
 
     #[test]
     fn large_scores_saturate_as_asked() {
-        let at = |saturation: Saturation, x: f32, label: f32| {
-            saturation.step(Lanes::all(x), Lanes::all(label)).0.0[3]
+        let both = |saturation: Saturation, x: f32, label: f32| {
+            let (mut score, mut loss) = ([x], [0.0]);
+            saturation.steps(std::iter::once(label), 1.0, &mut score, &mut loss);
+            (score[0], loss[0])
         };
+        let at = |saturation, x, label| both(saturation, x, label).0;
         let clip = Saturation { limit: 6.0, skip: false };
         let skip = Saturation { limit: 6.0, skip: true };
         assert_eq!((at(clip, 7.0, 0.0), at(clip, -7.0, 1.0)), (-1.0, 1.0));
@@ -572,8 +581,7 @@ mod tests {
             }
         }
         // Far out the loss grows in a line, and nothing overflows.
-        let (g, loss) = EXACT.step(Lanes::all(1e4), Lanes::ZERO);
-        assert_eq!((g.0[0], loss.0[0]), (-1.0, 1e4));
+        assert_eq!(both(EXACT, 1e4, 0.0), (-1.0, 1e4));
     }
 
     #[test]
