@@ -109,14 +109,19 @@ pub(crate) fn log_of_one_plus(e: f32) -> f32 {
     y * z
 }
 
-/// Reads a little of a row, so that it is on its way to the cache. What comes back has to be used: give
-/// it to a black box.
+/// Asks the processor for a row, so that it is in the cache by the time of its turn.
 #[inline(always)]
-pub(crate) fn touch(row: &[Lanes]) -> u32 {
+pub(crate) fn prefetch(row: &[Lanes]) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
     // Two lanes are a line of the cache.
-    let (pairs, last) = row.as_chunks::<2>();
-    let seen = last.first().map_or(0, |lanes| lanes.0[0].to_bits());
-    pairs.iter().fold(seen, |seen, [lanes, _]| seen ^ lanes.0[0].to_bits())
+    for lanes in row.iter().step_by(2) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        #[expect(unsafe_code, reason = "subwords take 0.65 of the time, skip-gram 0.9")]
+        // SAFETY: a prefetch changes nothing that a program sees, and the address is a reference's.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(lanes).cast());
+        }
+    }
 }
 
 /// Compiles a function for AVX2 as well, and asks the processor which to take. The one under the last

@@ -27,11 +27,11 @@ use super::stream;
 use super::subwords::WordRows;
 use super::text::{START, contexts};
 use crate::grid::{Tile, train_tiles};
-use crate::lanes::{Lanes, for_processors, touch};
+use crate::lanes::{Lanes, for_processors, prefetch};
 
 /// Inputs that one worker makes at a time.
 const PART: usize = 64;
-/// Words whose rows are touched ahead of their turn: a tenth of the time with subwords.
+/// Words whose rows are asked for ahead of their turn.
 const AHEAD: usize = 4;
 /// How often one word may stand in the inputs of a batch. Subsampling keeps natural text far below.
 const MOST: u32 = 200;
@@ -509,7 +509,9 @@ impl Source<'_> {
 
 #[inline(always)]
 fn add(to: &mut [Lanes], from: &[Lanes]) {
-    to.iter_mut().zip(from).for_each(|(to, from)| *to = to.plus(*from));
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = to.plus(*from);
+    }
 }
 
 for_processors! {
@@ -526,11 +528,14 @@ for_processors! {
 fn sum_words_portable(sums: &mut [Lanes], words: &[u32], rows: &WordRows, source: Source<'_>) {
     for (i, sum) in sums.chunks_mut(source.width).enumerate() {
         if let Some(&next) = words.get(i + 1) {
-            let bits = rows.of(next).iter().map(|&row| touch(source.row(row)));
-            std::hint::black_box(bits.fold(0, |seen, bits| seen ^ bits));
+            for &row in rows.of(next) {
+                prefetch(source.row(row));
+            }
         }
         sum.fill(Lanes::ZERO);
-        rows.of(words[i]).iter().for_each(|&row| add(sum, source.row(row)));
+        for &row in rows.of(words[i]) {
+            add(sum, source.row(row));
+        }
     }
 }
 
@@ -569,12 +574,16 @@ fn make_inputs_portable(
             }
             None => {
                 input.fill(Lanes::ZERO);
-                batch.made_of.items(i).iter().for_each(|&row| add(input, source.row(row)));
+                for &row in batch.made_of.items(i) {
+                    add(input, source.row(row));
+                }
             }
         }
         if mean {
             let scale = Lanes::all(1.0 / batch.rows_of(i, words.map(|(rows, _)| rows)) as f32);
-            input.iter_mut().for_each(|x| *x = x.times(scale));
+            for lanes in &mut *input {
+                *lanes = lanes.times(scale);
+            }
         }
     }
 }
@@ -628,8 +637,7 @@ fn move_word_rows_portable(
     for (i, &word) in words.iter().enumerate() {
         if let Some(&next) = words.get(i + AHEAD) {
             for &row in rows.in_block(next, block) {
-                let row = &numbers[split.of(row).1 as usize * width..][..width];
-                std::hint::black_box(touch(row));
+                prefetch(&numbers[split.of(row).1 as usize * width..][..width]);
             }
         }
         for &row in rows.in_block(word, block) {

@@ -20,7 +20,7 @@
 use lexmill_vocab::Random;
 
 use super::noise::Noise;
-use crate::lanes::{Lanes, exp_of_negative, for_processors, log_of_one_plus, sums};
+use crate::lanes::{Lanes, exp_of_negative, for_processors, log_of_one_plus, prefetch, sums};
 
 /// Examples that may share negatives.
 pub(crate) const GROUP: usize = 16;
@@ -87,7 +87,9 @@ pub(crate) struct Scratch {
     labels: Vec<f32>,
     scores: Vec<f32>,
     losses: Vec<f32>,
+    /// The negatives of this group and of the next.
     drawn: Vec<u32>,
+    next_drawn: Vec<u32>,
 }
 
 impl Scratch {
@@ -106,6 +108,7 @@ impl Scratch {
             scores: vec![0.0; scores],
             losses: vec![0.0; scores],
             drawn: vec![0; step.negatives],
+            next_drawn: vec![0; step.negatives],
         }
     }
 }
@@ -115,6 +118,7 @@ impl Step {
     fn target_group(
         &self,
         pairs: &[Pair],
+        next: &[Pair],
         rows: &mut [Lanes],
         columns: &mut [Lanes],
         rate: f32,
@@ -123,7 +127,11 @@ impl Step {
         let width = self.width;
         let Scratch { products, halves, labels, scores, losses, .. } = scratch;
         let products = &mut products[..pairs.len()];
-        for (product, pair) in products.iter_mut().zip(pairs) {
+        for (i, (product, pair)) in products.iter_mut().zip(pairs).enumerate() {
+            if let Some(next) = next.get(i) {
+                prefetch(&rows[next.row as usize * width..][..width]);
+                prefetch(&columns[next.target() * width..][..width]);
+            }
             let h = &rows[pair.row as usize * width..][..width];
             let t = &columns[pair.target() * width..][..width];
             let mut sum = Lanes::ZERO;
@@ -155,6 +163,7 @@ impl Step {
     fn negative_group(
         &self,
         pairs: &[Pair],
+        next: &[Pair],
         own: bool,
         rows: &mut [Lanes],
         columns: &mut [Lanes],
@@ -174,16 +183,23 @@ impl Step {
             scores,
             losses,
             drawn,
+            next_drawn,
         } = scratch;
         let (five_ids, one_ids) = drawn.split_at(negatives / TILE * TILE);
         copy_rows(fives, five_ids, columns, width);
         copy_rows(ones, one_ids, columns, width);
+        for &id in &*next_drawn {
+            prefetch(&columns[id as usize * width..][..width]);
+        }
 
         // Scores. Lanes are summed in a loop of their own: in this one it would keep the compiler from
         // using wide registers.
         let count = pairs.len() * negatives;
         let products = &mut products[..count];
-        for (products, pair) in products.chunks_mut(negatives).zip(pairs) {
+        for (i, (products, pair)) in products.chunks_mut(negatives).zip(pairs).enumerate() {
+            if let Some(next) = next.get(i) {
+                prefetch(&rows[next.row as usize * width..][..width]);
+            }
             let h = &rows[pair.row as usize * width..][..width];
             let (five_products, one_products) = products.split_at_mut(five_ids.len());
             let five_products = five_products.as_chunks_mut::<TILE>().0;
@@ -213,7 +229,9 @@ impl Step {
         one_gains.fill([Lanes::ZERO; 1]);
         for (steps, pair) in scores.chunks(negatives).zip(pairs) {
             let h = &mut rows[pair.row as usize * width..][..width];
-            input.copy_from_slice(h);
+            for (input, h) in input.iter_mut().zip(&*h) {
+                *input = *h;
+            }
             let (five_steps, one_steps) = steps.split_at(five_ids.len());
             let tiles = fives.chunks(width).zip(five_gains.chunks_mut(width));
             for ((tile, gains), steps) in tiles.zip(five_steps.as_chunks::<TILE>().0) {
@@ -274,8 +292,10 @@ fn targets_portable(
     scratch: &mut Scratch,
 ) -> f64 {
     let mut loss = 0.0;
-    for group in pairs.chunks(GROUP) {
-        loss += f64::from(step.target_group(group, rows, columns, rate, scratch));
+    let mut groups = pairs.chunks(GROUP).peekable();
+    while let Some(group) = groups.next() {
+        let next = groups.peek().copied().unwrap_or_default();
+        loss += f64::from(step.target_group(group, next, rows, columns, rate, scratch));
     }
     loss
 }
@@ -293,9 +313,13 @@ fn negatives_portable(
     scratch: &mut Scratch,
 ) -> f64 {
     let mut loss = 0.0;
-    for group in pairs.chunks(step.group) {
-        scratch.drawn.fill_with(|| draw.noise.draw(&mut draw.random));
-        loss += f64::from(step.negative_group(group, own, rows, columns, rate, scratch));
+    let mut groups = pairs.chunks(step.group).peekable();
+    scratch.next_drawn.fill_with(|| draw.noise.draw(&mut draw.random));
+    while let Some(group) = groups.next() {
+        let next = groups.peek().copied().unwrap_or_default();
+        std::mem::swap(&mut scratch.drawn, &mut scratch.next_drawn);
+        scratch.next_drawn.fill_with(|| draw.noise.draw(&mut draw.random));
+        loss += f64::from(step.negative_group(group, next, own, rows, columns, rate, scratch));
     }
     loss
 }
@@ -435,8 +459,8 @@ mod tests {
         let mut scratch = Scratch::new(step);
         scratch.drawn.copy_from_slice(drawn);
         f64::from(match drawn {
-            [] => step.target_group(pairs, rows, columns, rate, &mut scratch),
-            _ => step.negative_group(pairs, true, rows, columns, rate, &mut scratch),
+            [] => step.target_group(pairs, &[], rows, columns, rate, &mut scratch),
+            _ => step.negative_group(pairs, &[], true, rows, columns, rate, &mut scratch),
         })
     }
 
