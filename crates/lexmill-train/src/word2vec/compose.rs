@@ -22,7 +22,7 @@ use super::examples::{Outputs, Sorted, Sorting, Split};
 use super::matrix::{Matrix, width};
 use super::noise::Noise;
 use super::settings::{Architecture, CbowGradient, Word2vecSettings};
-use super::step::{Draw, Pair, Scratch, Step, negatives, targets};
+use super::step::{Draw, Pair, Scratch, Step, negatives, paths, targets};
 use super::stream;
 use super::subwords::WordRows;
 use super::text::{START, contexts};
@@ -68,7 +68,6 @@ pub(crate) struct Batching<'a> {
     pub(crate) windows: usize,
     pub(crate) outputs: Outputs<'a>,
     pub(crate) inputs: Split,
-    pub(crate) columns: Split,
 }
 
 /// A center and where its contexts lie.
@@ -179,7 +178,7 @@ impl Batching<'_> {
 
     /// Groups of about the same size, as many as output blocks.
     fn groups(&self, hidden: usize) -> Vec<usize> {
-        let blocks = self.columns.blocks() as usize;
+        let blocks = self.outputs.blocks() as usize;
         (0..=blocks).map(|group| hidden * group / blocks).collect()
     }
 
@@ -188,7 +187,7 @@ impl Batching<'_> {
     where
         W: Fn(&mut dyn FnMut(usize, u32)),
     {
-        let blocks = self.columns.blocks();
+        let blocks = self.outputs.blocks();
         let hidden = groups[groups.len() - 1];
         let mut group_of = vec![0u32; hidden];
         for (group, range) in groups.windows(2).enumerate() {
@@ -197,15 +196,14 @@ impl Batching<'_> {
         let mut sorting = Sorting::new((blocks * blocks) as usize);
         walk(&mut |hidden, word| {
             let first = group_of[hidden] * blocks;
-            self.outputs.of(word, |output, _| sorting.count(first + self.columns.of(output).0));
+            self.outputs.of(word, |block, _| sorting.count(first + block));
         });
-        sorting.counted(Pair::new(0, 0, true));
+        sorting.counted(Pair { row: 0, target: 0 });
         walk(&mut |hidden, word| {
             let group = group_of[hidden];
             let row = (hidden - groups[group as usize]) as u32;
-            self.outputs.of(word, |output, label| {
-                let (block, column) = self.columns.of(output);
-                sorting.put(group * blocks + block, Pair::new(row, column, label));
+            self.outputs.of(word, |block, target| {
+                sorting.put(group * blocks + block, Pair { row, target });
             });
         });
         sorting.done()
@@ -214,19 +212,18 @@ impl Batching<'_> {
     fn cbow(&self, windows: &[Window], order: &[usize], around: &[u32], end: usize) -> Batch {
         // With negative sampling a window has one output row: its group is that row's block, so that
         // the tiles of one diagonal hold all targets.
-        let diagonal = matches!(self.outputs, Outputs::Words);
-        let block_of = |window: usize| match diagonal {
-            true => self.columns.of(windows[window].0).0,
-            false => 0,
+        let block_of = |window: usize| match self.outputs {
+            Outputs::Words(split) => split.of(windows[window].0).0,
+            Outputs::Nodes(_) => 0,
         };
-        let mut sorting = Sorting::new(self.columns.blocks() as usize);
+        let mut sorting = Sorting::new(self.outputs.blocks() as usize);
         order.iter().for_each(|&window| sorting.count(block_of(window)));
         sorting.counted(0u32);
         order.iter().for_each(|&window| sorting.put(block_of(window), window as u32));
         let sorted = sorting.done();
-        let groups = match diagonal {
-            true => sorted.starts().iter().map(|&start| start as usize).collect(),
-            false => self.groups(windows.len()),
+        let groups = match self.outputs {
+            Outputs::Words(_) => sorted.starts().iter().map(|&start| start as usize).collect(),
+            Outputs::Nodes(_) => self.groups(windows.len()),
         };
         let order = sorted.into_items();
         let pairs = self.pairs(&groups, |f| {
@@ -296,6 +293,8 @@ pub(crate) struct Composer<'a> {
     settings: &'a Word2vecSettings,
     step: Step,
     rows: Option<&'a WordRows>,
+    outputs: Outputs<'a>,
+    inputs_split: Split,
     threads: usize,
     hidden: Vec<Lanes>,
     /// The inputs, then how far they have moved.
@@ -309,10 +308,11 @@ impl<'a> Composer<'a> {
         settings: &'a Word2vecSettings,
         step: Step,
         rows: Option<&'a WordRows>,
+        (inputs_split, outputs): (Split, Outputs<'a>),
         threads: usize,
     ) -> Composer<'a> {
         let (hidden, inputs, sums) = Default::default();
-        Composer { settings, step, rows, threads, hidden, inputs, sums }
+        Composer { settings, step, rows, outputs, inputs_split, threads, hidden, inputs, sums }
     }
 
     /// Trains on a batch; `name` names its random numbers. Returns the sum of the losses.
@@ -330,7 +330,7 @@ impl<'a> Composer<'a> {
         self.make(batch, input);
 
         // The output layer.
-        let blocks = output.layout.blocks();
+        let blocks = self.outputs.blocks();
         let mut left = &mut self.hidden[..count * width];
         let mut groups: Vec<&mut [Lanes]> = Vec::new();
         for range in batch.groups.windows(2) {
@@ -370,7 +370,14 @@ impl<'a> Composer<'a> {
                 let of = |column: u32| {
                     batch.pairs.items((tile.row_block * blocks + column % blocks) as usize)
                 };
-                let mut loss = targets(step, of(tile.column_block), rows, columns, rate, scratch);
+                let pairs = of(tile.column_block);
+                let mut loss = match self.outputs {
+                    Outputs::Words(_) => targets(step, pairs, rows, columns, rate, scratch),
+                    Outputs::Nodes(tree) => {
+                        let near = tile.column_block == 0;
+                        paths(step, pairs, tree, near, rows, columns, rate, scratch)
+                    }
+                };
                 if let Some(noise) = noise.get(tile.column_block as usize) {
                     let random = Random::named(&[
                         seed,
@@ -399,7 +406,7 @@ impl<'a> Composer<'a> {
         for buffer in [&mut self.hidden, &mut self.inputs] {
             buffer.resize(count, Lanes::ZERO);
         }
-        let source = Source { blocks: &input.blocks, split: Split::new(input.layout), width };
+        let source = Source { blocks: &input.blocks, split: self.inputs_split, width };
         if let Some(rows) = self.rows {
             self.sums.resize(batch.words.len() * width, Lanes::ZERO);
             let parts = self.sums.par_chunks_mut(PART * width).zip(batch.words.par_chunks(PART));
@@ -470,7 +477,7 @@ impl<'a> Composer<'a> {
             });
             &self.sums[..]
         };
-        let split = Split::new(input.layout);
+        let split = self.inputs_split;
         input.blocks.par_iter_mut().enumerate().for_each(|(block, numbers)| {
             move_word_rows(numbers, block, &batch.words, rows, split, by_word, width);
         });

@@ -37,18 +37,30 @@ impl Windows {
 #[derive(Clone, Copy)]
 pub(crate) enum Outputs<'a> {
     /// Its own row.
-    Words,
+    Words(Split),
     /// The inner nodes on the way to it.
     Nodes(&'a Tree),
 }
 
 impl Outputs<'_> {
-    /// Calls `f` with each output row of a word and its label.
-    #[inline(always)]
-    pub(crate) fn of(self, word: u32, mut f: impl FnMut(u32, bool)) {
+    pub(crate) fn blocks(self) -> u32 {
         match self {
-            Outputs::Words => f(word, true),
-            Outputs::Nodes(tree) => tree.path(word).iter().for_each(|s| f(s.node(), s.label())),
+            Outputs::Words(split) => split.blocks(),
+            Outputs::Nodes(tree) => tree.layout().blocks(),
+        }
+    }
+
+    /// Calls `f` with each block that holds output rows of a word, and the [`Pair::target`] there.
+    #[inline(always)]
+    pub(crate) fn of(self, word: u32, mut f: impl FnMut(u32, u32)) {
+        match self {
+            Outputs::Words(split) => {
+                let (block, place) = split.of(word);
+                f(block, place);
+            }
+            Outputs::Nodes(tree) => {
+                tree.pieces_of(word).for_each(|(block, piece)| f(block, piece));
+            }
         }
     }
 }
@@ -169,7 +181,6 @@ pub(crate) fn skipgram(
     reaches: &[u16],
     outputs: Outputs<'_>,
     inputs: Split,
-    columns: Split,
 ) -> (Sorted<Pair>, u64) {
     #[inline(always)]
     fn walk(
@@ -178,7 +189,6 @@ pub(crate) fn skipgram(
         reaches: &[u16],
         outputs: Outputs<'_>,
         inputs: Split,
-        columns: Split,
         mut f: impl FnMut(u32, Pair),
     ) -> u64 {
         let mut predictions = 0;
@@ -187,23 +197,20 @@ pub(crate) fn skipgram(
                 continue;
             }
             let (row_block, row) = inputs.of(kept[center]);
-            let first = row_block * columns.blocks();
+            let first = row_block * outputs.blocks();
             contexts(kept, center, reach as usize, |word| {
                 predictions += 1;
-                outputs.of(word, |output, label| {
-                    let (column_block, column) = columns.of(output);
-                    f(first + column_block, Pair::new(row, column, label));
-                });
+                outputs.of(word, |block, target| f(first + block, Pair { row, target }));
             });
         }
         predictions
     }
-    let mut sorting = Sorting::new((inputs.blocks() * columns.blocks()) as usize);
+    let mut sorting = Sorting::new((inputs.blocks() * outputs.blocks()) as usize);
     let range = centers.clone();
-    walk(kept, range, reaches, outputs, inputs, columns, |tile, _| sorting.count(tile));
-    sorting.counted(Pair::new(0, 0, true));
+    walk(kept, range, reaches, outputs, inputs, |tile, _| sorting.count(tile));
+    sorting.counted(Pair { row: 0, target: 0 });
     let put = |tile, pair| sorting.put(tile, pair);
-    let predictions = walk(kept, centers, reaches, outputs, inputs, columns, put);
+    let predictions = walk(kept, centers, reaches, outputs, inputs, put);
     (sorting.done(), predictions)
 }
 
@@ -222,7 +229,7 @@ mod tests {
         let (inputs, columns) =
             (Split::new(BlockLayout::new(21, 4)), Split::new(BlockLayout::new(21, 2)));
         let (sorted, predictions) =
-            skipgram(&kept, 100..400, &reaches, Outputs::Words, inputs, columns);
+            skipgram(&kept, 100..400, &reaches, Outputs::Words(columns), inputs);
         let mut expected: Vec<Vec<Pair>> = vec![Vec::new(); 8];
         for center in (100..400).filter(|&center| kept[center] != START) {
             let reach = usize::from(reaches[center - 100]);
@@ -234,7 +241,7 @@ mod tests {
             for other in before.chain(center + 1..=center + reach).filter(|&other| same(other)) {
                 let (row, column) = (kept[center], kept[other]);
                 let tile = (row % 4) * 2 + column % 2;
-                expected[tile as usize].push(Pair::new(row / 4, column / 2, true));
+                expected[tile as usize].push(Pair { row: row / 4, target: column / 2 });
             }
         }
         for (tile, expected) in expected.iter().enumerate() {

@@ -4,13 +4,34 @@
 //! equal and of the words the last ranked first, as word2vec and fastText do it. Inner nodes are
 //! numbered in the order in which they are made: the root is the last.
 
+use std::collections::BinaryHeap;
+use std::num::NonZeroU32;
+
 use lexmill_vocab::Vocabulary;
 
+use super::matrix::Layout;
+
 /// For each word the inner nodes from the root to it, with the way it goes at each.
+///
+/// Nodes lie in blocks so that a path lies in two of them at most: block 0 has the nodes at the top of
+/// the tree, each of the others one or a few of the subtrees below, which are about equally often on
+/// the way. What a path has in a block is a piece; words of a subtree share the piece above it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tree {
-    starts: Vec<usize>,
+    words: Vec<Way>,
+    /// Where each piece starts in `steps`, and where the last ends. Pieces of a block stand together,
+    /// those of frequent words first.
+    starts: Vec<u32>,
     steps: Vec<PathStep>,
+    layout: Layout,
+}
+
+/// The way to a word: its pieces in block 0 and in another, as far as there are any.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Way {
+    top: Option<NonZeroU32>,
+    below: Option<NonZeroU32>,
+    block: u32,
 }
 
 /// An inner node on the way to a word.
@@ -18,19 +39,24 @@ pub(crate) struct Tree {
 pub(crate) struct PathStep(u32);
 
 impl PathStep {
-    pub(crate) fn node(self) -> u32 {
-        self.0 >> 1
+    /// The place of the node's row in its block.
+    #[inline(always)]
+    pub(crate) fn place(self) -> usize {
+        (self.0 >> 1) as usize
     }
 
     /// What is to be predicted at the node: 1 if the way goes to the child of the smaller count (in
     /// word2vec 1 minus the bit of the code).
-    pub(crate) fn label(self) -> bool {
-        self.0 & 1 == 1
+    #[inline(always)]
+    pub(crate) fn label(self) -> f32 {
+        (self.0 & 1) as f32
     }
 }
 
 impl Tree {
-    pub(crate) fn new(vocabulary: &Vocabulary) -> Tree {
+    /// The tree of a vocabulary, its nodes in `blocks` blocks. `uses` says how often each word is
+    /// predicted, about: blocks are balanced by that.
+    pub(crate) fn new(vocabulary: &Vocabulary, uses: &[u64], blocks: u32) -> Tree {
         let words = vocabulary.len();
         // Ids are ranked by count, except those of reserved words.
         let mut ranked: Vec<u32> = (0..words as u32).collect();
@@ -64,32 +90,144 @@ impl Tree {
             parents[first] = (node as u32, true);
             parents[second] = (node as u32, false);
         }
-        let mut place_of = vec![0; words];
-        ranked.iter().enumerate().for_each(|(place, &id)| place_of[id as usize] = place);
-        let mut tree = Tree { starts: vec![0], steps: Vec::new() };
-        for place in place_of {
-            let (first, mut place) = (tree.steps.len(), place);
+        // How often each place is on the way, by the same sums.
+        let mut weights: Vec<u64> = ranked.iter().map(|&id| uses[id as usize]).collect();
+        weights.resize(words + inner, 0);
+        for place in 0..(words + inner).saturating_sub(1) {
+            let parent = words + parents[place].0 as usize;
+            weights[parent] = weights[parent].saturating_add(weights[place]);
+        }
+        let (block_of, layout) = lay_out(&parents, &weights, words, blocks.max(1));
+        let Layout::Placed { places, .. } = &layout else { unreachable!("nodes are placed") };
+        // The piece above a subtree, or a word, is known by its last node and the way it goes there.
+        let mut tops = std::collections::HashMap::new();
+        let mut pieces: Vec<Vec<Vec<PathStep>>> = vec![Vec::new(); blocks.max(1) as usize];
+        let mut ways = vec![Way::default(); words];
+        for (place, &id) in ranked.iter().enumerate() {
+            let (mut top, mut below, mut last) = (Vec::new(), Vec::new(), None);
+            let (mut place, way) = (place, &mut ways[id as usize]);
             while inner > 0 && place != words + inner - 1 {
                 let (node, label) = parents[place];
-                tree.steps.push(PathStep(node << 1 | u32::from(label)));
+                let step = PathStep(places[node as usize].1 << 1 | u32::from(label));
+                match block_of[node as usize] {
+                    0 => {
+                        last.get_or_insert((node, label));
+                        top.push(step);
+                    }
+                    block => {
+                        way.block = block;
+                        below.push(step);
+                    }
+                }
                 place = words + node as usize;
             }
-            tree.steps[first..].reverse();
-            tree.starts.push(tree.steps.len());
+            let add = |pieces: &mut Vec<Vec<PathStep>>, mut steps: Vec<PathStep>| {
+                steps.reverse();
+                pieces.push(steps);
+                NonZeroU32::new(pieces.len() as u32)
+            };
+            if let Some(last) = last {
+                way.top = *tops.entry(last).or_insert_with(|| add(&mut pieces[0], top));
+            }
+            if !below.is_empty() {
+                way.below = add(&mut pieces[way.block as usize], below);
+            }
         }
-        tree
+        // Pieces are numbered from 1 on in each block, until here.
+        let mut firsts = vec![0];
+        for pieces in &pieces {
+            firsts.push(firsts[firsts.len() - 1] + pieces.len() as u32);
+        }
+        for way in &mut ways {
+            let first = firsts[way.block as usize];
+            way.below = way.below.and_then(|piece| piece.checked_add(first));
+        }
+        let (mut starts, mut steps) = (vec![0], Vec::new());
+        for mut piece in pieces.into_iter().flatten() {
+            steps.append(&mut piece);
+            starts.push(u32::try_from(steps.len()).expect("paths hold fewer than 2^32 nodes"));
+        }
+        Tree { words: ways, starts, steps, layout }
     }
 
-    /// The way from the root to a word.
+    /// Where the rows of the nodes lie.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The most steps of a piece.
+    pub(crate) fn longest(&self) -> usize {
+        self.starts.windows(2).map(|piece| piece[1] - piece[0]).max().unwrap_or(0) as usize
+    }
+
+    /// The pieces of the way to a word, each with its block.
     #[inline(always)]
-    pub(crate) fn path(&self, id: u32) -> &[PathStep] {
-        &self.steps[self.starts[id as usize]..self.starts[id as usize + 1]]
+    pub(crate) fn pieces_of(&self, id: u32) -> impl Iterator<Item = (u32, u32)> {
+        let Way { top, below, block } = self.words[id as usize];
+        let piece = |piece: NonZeroU32| piece.get() - 1;
+        let top = top.map(|top| (0, piece(top)));
+        top.into_iter().chain(below.map(|below| (block, piece(below))))
+    }
+
+    /// The nodes of a piece, from the root on.
+    #[inline(always)]
+    pub(crate) fn piece(&self, piece: u32) -> &[PathStep] {
+        let (start, end) = (self.starts[piece as usize], self.starts[piece as usize + 1]);
+        &self.steps[start as usize..end as usize]
     }
 
     /// Bytes of memory.
     pub(crate) fn bytes(&self) -> u64 {
-        (self.starts.len() * 8 + self.steps.len() * 4) as u64
+        (self.words.len() * size_of::<Way>()
+            + (self.starts.len() + self.steps.len()) * 4
+            + self.layout.rows() * 8) as u64
     }
+}
+
+/// Deals the nodes out to blocks: the block of each, and their places.
+fn lay_out(
+    parents: &[(u32, bool)],
+    weights: &[u64],
+    words: usize,
+    blocks: u32,
+) -> (Vec<u32>, Layout) {
+    let inner = parents.len() - words;
+    let mut children = vec![Vec::new(); inner];
+    for (place, &(node, _)) in parents.iter().enumerate().take(parents.len().saturating_sub(1)) {
+        if place >= words {
+            children[node as usize].push(place - words);
+        }
+    }
+    // The subtree most often on the way gives its root to the top, until there are enough.
+    let mut subtrees = BinaryHeap::new();
+    if blocks > 1 && inner > 0 {
+        subtrees.push((weights[words + inner - 1], inner - 1));
+    }
+    while subtrees.len() < blocks as usize
+        && let Some((_, root)) = subtrees.pop()
+    {
+        subtrees.extend(children[root].iter().map(|&node| (weights[words + node], node)));
+    }
+    // Each goes, the heaviest first, to the block that has least.
+    let mut block_of = vec![0u32; inner];
+    let mut loads = vec![0u64; blocks as usize];
+    for (weight, root) in subtrees.into_sorted_vec().into_iter().rev() {
+        let block = (1..blocks).min_by_key(|&block| (loads[block as usize], block)).unwrap_or(0);
+        loads[block as usize] = loads[block as usize].saturating_add(weight);
+        block_of[root] = block;
+    }
+    // Parents have higher numbers. The first of a block are those nearest to the root.
+    let mut sizes = vec![0u32; blocks as usize];
+    let mut places = vec![(0, 0); inner];
+    for node in (0..inner).rev() {
+        let block = block_of[node];
+        places[node] = (block, sizes[block as usize]);
+        sizes[block as usize] += 1;
+        if block != 0 {
+            children[node].iter().for_each(|&child| block_of[child] = block);
+        }
+    }
+    (block_of, Layout::Placed { places: places.into(), sizes: sizes.into() })
 }
 
 #[cfg(test)]
@@ -97,23 +235,33 @@ mod tests {
     use super::*;
     use lexmill_vocab::WordCount;
 
-    fn tree(counts: &[u64]) -> Tree {
+    fn vocabulary(counts: &[u64]) -> Vocabulary {
         let word = |(i, &count): (usize, &u64)| WordCount { word: format!("{i:03}"), count };
-        let counted = counts.iter().enumerate().map(word).collect();
-        Tree::new(&Vocabulary::ranked(counted, None, &[]))
+        Vocabulary::ranked(counts.iter().enumerate().map(word).collect(), None, &[])
     }
 
+    fn tree(counts: &[u64], blocks: u32) -> Tree {
+        let vocabulary = vocabulary(counts);
+        Tree::new(&vocabulary, vocabulary.counts(), blocks)
+    }
+
+    /// Nodes and labels from the root on.
     fn path(tree: &Tree, id: u32) -> Vec<(u32, bool)> {
-        tree.path(id).iter().map(|s| (s.node(), s.label())).collect()
+        let Layout::Placed { places, .. } = tree.layout() else { panic!("nodes are placed") };
+        let node = |at| places.iter().position(|&place| place == at).unwrap() as u32;
+        tree.pieces_of(id)
+            .flat_map(|(block, piece)| tree.piece(piece).iter().map(move |&step| (block, step)))
+            .map(|(block, step)| (node((block, step.place() as u32)), step.label() == 1.0))
+            .collect()
     }
 
     #[test]
     fn small_trees_by_hand() {
-        assert!(path(&tree(&[7]), 0).is_empty());
-        assert_eq!(path(&tree(&[7, 2]), 1), [(0, true)]);
-        assert_eq!(path(&tree(&[7, 2]), 0), [(0, false)]);
+        assert!(path(&tree(&[7], 1), 0).is_empty());
+        assert_eq!(path(&tree(&[7, 2], 4), 1), [(0, true)]);
+        assert_eq!(path(&tree(&[7, 2], 4), 0), [(0, false)]);
         // 1 + 2 = 3 (node 0), 3 + 3: the node comes first where a word counts the same.
-        let tree = tree(&[3, 2, 1]);
+        let tree = tree(&[3, 2, 1], 2);
         assert_eq!(path(&tree, 2), [(1, true), (0, true)]);
         assert_eq!(path(&tree, 1), [(1, true), (0, false)]);
         assert_eq!(path(&tree, 0), [(1, false)]);
@@ -122,13 +270,12 @@ mod tests {
     #[test]
     fn codes_are_prefix_free_and_as_short_as_they_can_be() {
         let counts: Vec<u64> = (1..200u64).map(|i| 10_000 / i + i % 7).collect();
-        let tree = tree(&counts);
+        let tree = tree(&counts, 1);
         let mut sorted = counts.clone();
         sorted.sort_unstable_by(|a, b| b.cmp(a));
-        let found: u64 = (0..).zip(&sorted).map(|(id, n)| n * tree.path(id).len() as u64).sum();
+        let found: u64 = (0..).zip(&sorted).map(|(id, n)| n * path(&tree, id).len() as u64).sum();
         // The cost of an optimal code is the sum of all merged weights.
-        let mut heap: std::collections::BinaryHeap<_> =
-            counts.iter().map(|&c| std::cmp::Reverse(c)).collect();
+        let mut heap: BinaryHeap<_> = counts.iter().map(|&c| std::cmp::Reverse(c)).collect();
         let mut best = 0;
         while heap.len() > 1 {
             let sum = heap.pop().unwrap().0 + heap.pop().unwrap().0;
@@ -141,5 +288,28 @@ mod tests {
         assert_eq!(codes.len(), 199);
         let list: Vec<_> = codes.iter().collect();
         assert!(list.windows(2).all(|pair| !pair[1].starts_with(pair[0])));
+    }
+
+    #[test]
+    fn paths_are_the_same_in_any_blocks() {
+        let counts: Vec<u64> = (1..300u64).map(|i| 20_000 / i + 1).collect();
+        let whole = tree(&counts, 1);
+        for blocks in [2, 3, 8, 64, 512] {
+            let tree = tree(&counts, blocks);
+            let mut uses = vec![0; blocks as usize];
+            for id in 0..counts.len() as u32 {
+                assert_eq!(path(&tree, id), path(&whole, id));
+                for (block, piece) in tree.pieces_of(id) {
+                    assert!(!tree.piece(piece).is_empty());
+                    uses[block as usize] += counts[id as usize];
+                }
+            }
+            // Blocks but the first are about equally much on the way.
+            if blocks == 8 {
+                let below = &uses[1..];
+                let (least, most) = (below.iter().min().unwrap(), below.iter().max().unwrap());
+                assert!(most < &(3 * least), "{uses:?}");
+            }
+        }
     }
 }

@@ -1,13 +1,54 @@
 //! Rows of parameters, dealt out to blocks.
 
+use std::sync::Arc;
+
 use lexmill_vocab::{BlockLayout, Random};
 
 use crate::lanes::{LANES, Lanes};
 
-/// A matrix `(rows, dim)` in blocks: row `i` lies in block `i mod blocks`. Rows are padded to whole
-/// lanes with zeros.
+/// Where the rows of a matrix lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// Row `i` lies in block `i mod blocks`.
+    Dealt(BlockLayout),
+    /// Each has a block and a place in it.
+    Placed { places: Arc<[(u32, u32)]>, sizes: Arc<[u32]> },
+}
+
+impl Layout {
+    pub(crate) fn rows(&self) -> usize {
+        match self {
+            Layout::Dealt(layout) => layout.words(),
+            Layout::Placed { places, .. } => places.len(),
+        }
+    }
+
+    pub(crate) fn blocks(&self) -> u32 {
+        match self {
+            Layout::Dealt(layout) => layout.blocks(),
+            Layout::Placed { sizes, .. } => sizes.len() as u32,
+        }
+    }
+
+    fn block_rows(&self, block: u32) -> u32 {
+        match self {
+            Layout::Dealt(layout) => layout.block_words(block),
+            Layout::Placed { sizes, .. } => sizes[block as usize],
+        }
+    }
+
+    /// Block and place.
+    fn of(&self, row: u32) -> (u32, u32) {
+        match self {
+            Layout::Dealt(layout) => (layout.block(row), layout.index(row)),
+            Layout::Placed { places, .. } => places[row as usize],
+        }
+    }
+}
+
+/// A matrix `(rows, dim)` in blocks. Rows are padded to whole lanes with zeros.
 pub(crate) struct Matrix {
-    pub(crate) layout: BlockLayout,
+    pub(crate) layout: Layout,
     pub(crate) dim: usize,
     pub(crate) blocks: Vec<Vec<Lanes>>,
 }
@@ -18,8 +59,8 @@ pub(crate) fn width(dim: usize) -> usize {
 }
 
 impl Matrix {
-    pub(crate) fn zeros(layout: BlockLayout, dim: usize) -> Matrix {
-        let rows = |block| layout.block_words(block) as usize;
+    pub(crate) fn zeros(layout: Layout, dim: usize) -> Matrix {
+        let rows = |block| layout.block_rows(block) as usize;
         let blocks =
             (0..layout.blocks()).map(|b| vec![Lanes::ZERO; rows(b) * width(dim)]).collect();
         Matrix { layout, dim, blocks }
@@ -31,15 +72,13 @@ impl Matrix {
     }
 
     pub(crate) fn row(&self, id: u32) -> &[Lanes] {
-        let width = width(self.dim);
-        let start = self.layout.index(id) as usize * width;
-        &self.blocks[self.layout.block(id) as usize][start..start + width]
+        let (width, (block, place)) = (width(self.dim), self.layout.of(id));
+        &self.blocks[block as usize][place as usize * width..][..width]
     }
 
     pub(crate) fn row_mut(&mut self, id: u32) -> &mut [Lanes] {
-        let width = width(self.dim);
-        let start = self.layout.index(id) as usize * width;
-        &mut self.blocks[self.layout.block(id) as usize][start..start + width]
+        let (width, (block, place)) = (width(self.dim), self.layout.of(id));
+        &mut self.blocks[block as usize][place as usize * width..][..width]
     }
 
     /// Appends a row's numbers.

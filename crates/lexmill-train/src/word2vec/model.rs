@@ -10,7 +10,7 @@ use lexmill_store::{Error as StoreError, FileEntry};
 use lexmill_vocab::{BlockLayout, Random, Vocabulary};
 use serde_json::Value;
 
-use super::matrix::Matrix;
+use super::matrix::{Layout, Matrix};
 use super::settings::Word2vecSettings;
 use super::stream;
 use super::subwords::WordRows;
@@ -34,19 +34,22 @@ pub(crate) struct Shape<'a> {
     pub(crate) vocabulary: &'a Vocabulary,
     pub(crate) rows: Option<&'a WordRows>,
     pub(crate) input: BlockLayout,
-    pub(crate) output: BlockLayout,
+    pub(crate) output: &'a Layout,
 }
 
 impl Shape<'_> {
     /// Bytes of memory for a model.
     pub(crate) fn bytes(&self) -> u64 {
-        let rows = self.input.words() + self.output.words();
+        let rows = self.input.words() + self.output.rows();
         Matrix::bytes(rows, self.settings.dimensions)
     }
 
     pub(crate) fn zeros(&self) -> Model {
         let dim = self.settings.dimensions;
-        Model { input: Matrix::zeros(self.input, dim), output: Matrix::zeros(self.output, dim) }
+        Model {
+            input: Matrix::zeros(Layout::Dealt(self.input), dim),
+            output: Matrix::zeros(self.output.clone(), dim),
+        }
     }
 
     /// Input rows uniform in ± `initial_range` / dimensions, output rows 0. A row's numbers come from
@@ -131,7 +134,7 @@ impl Shape<'_> {
         }
         if hierarchical {
             let name = format!("{prefix}{NODES}");
-            let rows = (0..self.output.words() as u32).map(|node| (node, node));
+            let rows = (0..self.output.rows() as u32).map(|node| (node, node));
             files.push(write_rows(&stage.join(&name), &name, NODE, rows, &model.output, metadata)?);
         }
         Ok(files)
@@ -178,7 +181,7 @@ impl Shape<'_> {
         if self.settings.hierarchical() {
             let path = directory.join(NODES);
             let table = TableReader::open(&path, Some(&[VECTOR]), BATCH_ROWS)?;
-            check_rows(&path, table.rows(), self.output.words())?;
+            check_rows(&path, table.rows(), self.output.rows())?;
             let mut first = 0u32;
             for batch in table {
                 let batch = batch?;

@@ -382,9 +382,9 @@ impl Word2vecSettings {
     /// Tokens that are cut into examples at a time: about 8 million examples at most. It shows in
     /// the result, so it goes by settings alone.
     pub(crate) fn portion(&self) -> u64 {
-        let paths = if self.hierarchical() { 10 } else { 1 };
+        let parts = if self.hierarchical() { 2 } else { 1 };
         self.portion_tokens.unwrap_or_else(|| {
-            ((2u64 << 20) * 5 / u64::from(self.window) / paths).clamp(1 << 16, 4 << 20)
+            ((2u64 << 20) * 5 / u64::from(self.window) / parts).clamp(1 << 16, 4 << 20)
         })
     }
 

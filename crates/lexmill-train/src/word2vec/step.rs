@@ -8,8 +8,8 @@
 //! g = rate · (y − σ(x))        h += g · t        t += g · h
 //! ```
 //!
-//! [`targets`] trains what is to be predicted. [`negatives`] trains inputs against
-//! negatives, output rows with label 0, which up to [`GROUP`] of them share (Ji et al. 2016 share them
+//! [`targets`] trains what is to be predicted, with hierarchical softmax [`paths`] the nodes on the way
+//! to it, where labels are the code's. [`negatives`] trains inputs against negatives, output rows with label 0, which up to [`GROUP`] of them share (Ji et al. 2016 share them
 //! in a window). Scores are those at a group's start; rows move in the order of the examples; what the
 //! negatives gain is summed and added last.
 //!
@@ -19,35 +19,27 @@
 
 use lexmill_vocab::Random;
 
+use super::huffman::{PathStep, Tree};
 use super::noise::Noise;
-use crate::lanes::{Lanes, exp_of_negative, for_processors, log_of_one_plus, prefetch, sums};
+use crate::lanes::{
+    LANES, Lanes, exp_of_negative, for_processors, log_of_one_plus, prefetch, sums,
+};
 
 /// Examples that may share negatives.
 pub(crate) const GROUP: usize = 16;
+/// Paths whose scores are taken together.
+const PATHS: usize = 4;
+/// Nodes of a path that are handled together.
+const NODES: usize = 4;
 /// Negatives that are handled together.
 const TILE: usize = 5;
 
-/// An example: places of the rows in their blocks, and the label.
+/// An example: the place of the input row in its block; and the place of the output row in its block,
+/// or with hierarchical softmax a piece of the path to a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pair {
     pub(crate) row: u32,
-    /// The top bit is set if the label is 0.
-    target: u32,
-}
-
-/// The bit of [`Pair::target`] that says the label is 0.
-const LABEL_0: u32 = 1 << 31;
-
-impl Pair {
-    #[inline(always)]
-    pub(crate) fn new(row: u32, target: u32, label: bool) -> Pair {
-        Pair { row, target: if label { target } else { target | LABEL_0 } }
-    }
-
-    #[inline(always)]
-    fn target(self) -> usize {
-        (self.target & !LABEL_0) as usize
-    }
+    pub(crate) target: u32,
 }
 
 /// What becomes of large scores.
@@ -66,6 +58,8 @@ pub(crate) struct Step {
     pub(crate) width: usize,
     /// Negatives of an example; 0 with hierarchical softmax.
     pub(crate) negatives: usize,
+    /// The most nodes of a piece of a path; 0 with negative sampling.
+    pub(crate) longest: usize,
     /// Examples that share them, up to [`GROUP`].
     pub(crate) group: usize,
     pub(crate) saturation: Saturation,
@@ -80,8 +74,8 @@ pub(crate) struct Scratch {
     one_gains: Vec<[Lanes; 1]>,
     /// An input row before it moves.
     input: Vec<Lanes>,
-    /// Of each example with its target or with each of its negatives: the product of the rows, sums
-    /// to be; the labels; the scores, then the steps; the losses.
+    /// Of each example with its target, with each of its negatives or with each node of its path: the
+    /// product of the rows, sums to be; the labels of nodes; the scores, then the steps; the losses.
     products: Vec<Lanes>,
     halves: Vec<[f32; 4]>,
     labels: Vec<f32>,
@@ -95,7 +89,8 @@ pub(crate) struct Scratch {
 impl Scratch {
     pub(crate) fn new(step: &Step) -> Scratch {
         let (fives, ones) = (step.negatives / TILE, step.negatives % TILE);
-        let scores = GROUP * step.negatives.max(1);
+        let scores = (GROUP * step.negatives.max(1)).max(PATHS * step.longest);
+        let scores = scores.next_multiple_of(LANES);
         Scratch {
             fives: vec![[Lanes::ZERO; TILE]; step.width * fives],
             five_gains: vec![[Lanes::ZERO; TILE]; step.width * fives],
@@ -104,7 +99,7 @@ impl Scratch {
             input: vec![Lanes::ZERO; step.width],
             products: vec![Lanes::ZERO; scores],
             halves: vec![[0.0; 4]; scores],
-            labels: vec![0.0; GROUP],
+            labels: vec![0.0; (PATHS * step.longest).next_multiple_of(LANES)],
             scores: vec![0.0; scores],
             losses: vec![0.0; scores],
             drawn: vec![0; step.negatives],
@@ -125,30 +120,27 @@ impl Step {
         scratch: &mut Scratch,
     ) -> f32 {
         let width = self.width;
-        let Scratch { products, halves, labels, scores, losses, .. } = scratch;
+        let Scratch { products, halves, scores, losses, .. } = scratch;
         let products = &mut products[..pairs.len()];
         for (i, (product, pair)) in products.iter_mut().zip(pairs).enumerate() {
             if let Some(next) = next.get(i) {
                 prefetch(&rows[next.row as usize * width..][..width]);
-                prefetch(&columns[next.target() * width..][..width]);
+                prefetch(&columns[next.target as usize * width..][..width]);
             }
             let h = &rows[pair.row as usize * width..][..width];
-            let t = &columns[pair.target() * width..][..width];
+            let t = &columns[pair.target as usize * width..][..width];
             let mut sum = Lanes::ZERO;
             for (h, t) in h.iter().zip(t) {
                 sum = sum.plus(h.times(*t));
             }
             *product = sum;
         }
-        let (scores, losses) = (&mut scores[..pairs.len()], &mut losses[..pairs.len()]);
         sums(products, halves, scores);
-        for (label, pair) in labels.iter_mut().zip(pairs) {
-            *label = if pair.target & LABEL_0 == 0 { 1.0 } else { 0.0 };
-        }
-        self.saturation.steps(labels.iter().copied(), rate, scores, losses);
-        for (pair, &g) in pairs.iter().zip(&*scores) {
+        self.saturation.steps(std::iter::repeat(1.0), rate, scores, losses, pairs.len());
+        let (scores, losses) = (&scores[..pairs.len()], &losses[..pairs.len()]);
+        for (pair, &g) in pairs.iter().zip(scores) {
             let h = &mut rows[pair.row as usize * width..][..width];
-            let t = &mut columns[pair.target() * width..][..width];
+            let t = &mut columns[pair.target as usize * width..][..width];
             let g = Lanes::all(g);
             for (h, t) in h.iter_mut().zip(t) {
                 let old = *h;
@@ -157,6 +149,72 @@ impl Step {
             }
         }
         total(losses)
+    }
+
+    /// Along the paths to a few words. Scores are those before any of the rows moves; what the
+    /// nodes gain is of the input before it moves.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "they are what one hot loop needs")]
+    fn path_group(
+        &self,
+        pairs: &[Pair],
+        next: &[Pair],
+        tree: &Tree,
+        near: bool,
+        rows: &mut [Lanes],
+        columns: &mut [Lanes],
+        rate: f32,
+        scratch: &mut Scratch,
+    ) -> f32 {
+        let width = self.width;
+        let Scratch { input, products, halves, labels, scores, losses, .. } = scratch;
+        let mut count = 0;
+        for (i, pair) in pairs.iter().enumerate() {
+            if let Some(next) = next.get(i) {
+                prefetch(&rows[next.row as usize * width..][..width]);
+                if !near {
+                    for step in tree.piece(next.target) {
+                        prefetch(&columns[step.place() * width..][..width]);
+                    }
+                }
+            }
+            let h = &rows[pair.row as usize * width..][..width];
+            let path = tree.piece(pair.target);
+            for (label, step) in labels[count..].iter_mut().zip(path) {
+                *label = step.label();
+            }
+            let to = &mut products[count..][..path.len()];
+            let (fours, rest) = path.as_chunks::<NODES>();
+            let (to_fours, to_rest) = to.as_chunks_mut::<NODES>();
+            for (to, four) in to_fours.iter_mut().zip(fours) {
+                *to = row_products(h, four, columns, width);
+            }
+            for (to, step) in to_rest.iter_mut().zip(rest) {
+                [*to] = row_products(h, &[*step], columns, width);
+            }
+            count += path.len();
+        }
+        sums(&products[..count], halves, scores);
+        self.saturation.steps(labels.iter().copied(), rate, scores, losses, count);
+        let mut left = &scores[..count];
+        for pair in pairs {
+            let h = &mut rows[pair.row as usize * width..][..width];
+            for (input, h) in input.iter_mut().zip(&*h) {
+                *input = *h;
+            }
+            let path = tree.piece(pair.target);
+            let (steps, others) = left.split_at(path.len());
+            left = others;
+            let (fours, rest) = path.as_chunks::<NODES>();
+            let (four_steps, rest_steps) = steps.as_chunks::<NODES>();
+            for (four, steps) in fours.iter().zip(four_steps) {
+                step_rows(h, input, four, columns, width, *steps);
+            }
+            for (step, &by) in rest.iter().zip(rest_steps) {
+                step_rows(h, input, &[*step], columns, width, [by]);
+            }
+        }
+        total(&losses[..count])
     }
 
     #[inline(always)]
@@ -210,9 +268,9 @@ impl Step {
                 [*to] = tile_products(h, tile);
             }
         }
-        let (scores, losses) = (&mut scores[..count], &mut losses[..count]);
         sums(products, halves, scores);
-        self.saturation.steps(std::iter::repeat(0.0), rate, scores, losses);
+        self.saturation.steps(std::iter::repeat(0.0), rate, scores, losses, count);
+        let (scores, losses) = (&mut scores[..count], &mut losses[..count]);
         if own {
             let examples = scores.chunks_mut(negatives).zip(losses.chunks_mut(negatives));
             for ((scores, losses), pair) in examples.zip(pairs) {
@@ -246,6 +304,45 @@ impl Step {
         add_rows(one_gains, one_ids, columns, width);
         total(losses)
     }
+}
+
+for_processors! {
+    /// Trains the input rows on pieces of the paths to the words they are to predict, in order.
+    /// `near` says that the nodes are few, and in the cache anyway. Returns the sum of the losses.
+    ///
+    /// # Panics
+    /// If a row lies outside of its block.
+    pub(crate) fn paths, paths_wide, paths_portable(
+        step: &Step,
+        pairs: &[Pair],
+        tree: &Tree,
+        near: bool,
+        rows: &mut [Lanes],
+        columns: &mut [Lanes],
+        rate: f32,
+        scratch: &mut Scratch,
+    ) -> f64
+}
+
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "they are what one hot loop needs")]
+fn paths_portable(
+    step: &Step,
+    pairs: &[Pair],
+    tree: &Tree,
+    near: bool,
+    rows: &mut [Lanes],
+    columns: &mut [Lanes],
+    rate: f32,
+    scratch: &mut Scratch,
+) -> f64 {
+    let mut loss = 0.0;
+    let mut groups = pairs.chunks(PATHS).peekable();
+    while let Some(group) = groups.next() {
+        let next = groups.peek().copied().unwrap_or_default();
+        loss += f64::from(step.path_group(group, next, tree, near, rows, columns, rate, scratch));
+    }
+    loss
 }
 
 for_processors! {
@@ -331,7 +428,8 @@ pub(crate) struct Draw<'a> {
 }
 
 impl Saturation {
-    /// Scores become steps, rate · (y − σ(x)); also gives the losses.
+    /// The first `count` scores become steps, rate · (y − σ(x)); also gives the losses. What follows
+    /// them up to whole lanes is overwritten, so that no loop has a rest to go through one by one.
     #[inline(always)]
     fn steps(
         self,
@@ -339,7 +437,10 @@ impl Saturation {
         rate: f32,
         scores: &mut [f32],
         losses: &mut [f32],
+        count: usize,
     ) {
+        let lanes = count.next_multiple_of(LANES).min(scores.len());
+        let (scores, losses) = (&mut scores[..lanes], &mut losses[..lanes]);
         let (limit, left_out) = (self.limit, if self.skip { self.limit } else { f32::INFINITY });
         for ((score, loss), label) in scores.iter_mut().zip(losses).zip(labels) {
             let x = *score;
@@ -402,6 +503,48 @@ fn tile_products<const K: usize>(h: &[Lanes], tile: &[[Lanes; K]]) -> [Lanes; K]
     sums
 }
 
+/// Products of an input row with the rows of nodes, lane by lane.
+#[inline(always)]
+fn row_products<const K: usize>(
+    h: &[Lanes],
+    nodes: &[PathStep; K],
+    columns: &[Lanes],
+    width: usize,
+) -> [Lanes; K] {
+    let rows = nodes.map(|node| &columns[node.place() * width..][..width]);
+    let mut sums = [Lanes::ZERO; K];
+    for (k, h) in h.iter().enumerate().take(width) {
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            *sum = sum.plus(h.times(row[k]));
+        }
+    }
+    sums
+}
+
+/// Moves an input row by the rows of nodes, and these by what it was before.
+#[inline(always)]
+fn step_rows<const K: usize>(
+    h: &mut [Lanes],
+    input: &[Lanes],
+    nodes: &[PathStep; K],
+    columns: &mut [Lanes],
+    width: usize,
+    steps: [f32; K],
+) {
+    let places = nodes.map(|node| node.place() * width..(node.place() + 1) * width);
+    let mut rows = columns.get_disjoint_mut(places).expect("the nodes of a path differ");
+    let steps = steps.map(Lanes::all);
+    for (k, (h, input)) in h.iter_mut().zip(input).enumerate().take(width) {
+        let mut moved = *h;
+        for (row, step) in rows.iter_mut().zip(steps) {
+            let old = row[k];
+            moved = moved.plus(old.times(step));
+            row[k] = old.plus(input.times(step));
+        }
+        *h = moved;
+    }
+}
+
 /// Moves an input row by the rows of a tile, and adds what these gain: `input` is the row before.
 #[inline(always)]
 fn move_rows<const K: usize>(
@@ -424,6 +567,8 @@ fn move_rows<const K: usize>(
 
 #[cfg(test)]
 mod tests {
+    use lexmill_vocab::{Vocabulary, WordCount};
+
     use super::*;
 
     const EXACT: Saturation = Saturation { limit: f32::INFINITY, skip: false };
@@ -444,76 +589,110 @@ mod tests {
     }
 
     fn step(dim: usize, negatives: usize, saturation: Saturation) -> Step {
-        Step { width: dim.div_ceil(8), negatives, group: GROUP, saturation }
+        Step { width: dim.div_ceil(8), negatives, longest: 0, group: GROUP, saturation }
     }
 
-    /// Both kinds of step on a group; the sum of their losses.
-    fn group(
-        step: &Step,
-        pairs: &[Pair],
-        drawn: &[u32],
-        rows: &mut [Lanes],
-        columns: &mut [Lanes],
-        rate: f32,
-    ) -> f64 {
-        let mut scratch = Scratch::new(step);
-        scratch.drawn.copy_from_slice(drawn);
-        f64::from(match drawn {
-            [] => step.target_group(pairs, &[], rows, columns, rate, &mut scratch),
-            _ => step.negative_group(pairs, &[], true, rows, columns, rate, &mut scratch),
-        })
+    /// What is trained on: targets, negatives, or the nodes on the way to words.
+    enum Kind<'a> {
+        Targets,
+        Negatives(&'a [u32]),
+        Paths(&'a Tree),
     }
 
-    /// The loss of a group, by the formula: of its targets, or if there are some of its negatives.
-    fn loss(pairs: &[Pair], drawn: &[u32], rows: &[f64], columns: &[f64], stride: usize) -> f64 {
-        let score = |pair: &Pair, column: usize| -> f64 {
-            let (h, t) = (pair.row as usize * stride, column * stride);
-            (0..stride).map(|k| rows[h + k] * columns[t + k]).sum()
-        };
-        let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
-        let label = |pair: &Pair| if pair.target & LABEL_0 == 0 { 1.0 } else { 0.0 };
-        pairs
-            .iter()
-            .map(|pair| match drawn {
-                [] => {
-                    let x = score(pair, pair.target());
-                    softplus(x) - label(pair) * x
+    impl Kind<'_> {
+        /// Output rows of an example with their labels.
+        fn outputs(&self, pair: &Pair) -> Vec<(usize, f64)> {
+            match self {
+                Kind::Targets => vec![(pair.target as usize, 1.0)],
+                Kind::Negatives(drawn) => {
+                    let others = drawn.iter().filter(|&&negative| negative != pair.target);
+                    others.map(|&negative| (negative as usize, 0.0)).collect()
                 }
-                _ => {
-                    let negatives = drawn.iter().filter(|&&n| n as usize != pair.target());
-                    negatives.map(|&n| softplus(score(pair, n as usize))).sum()
+                Kind::Paths(tree) => {
+                    let path = tree.piece(pair.target).iter();
+                    path.map(|step| (step.place(), f64::from(step.label()))).collect()
+                }
+            }
+        }
+
+        /// Trains on a group; the sum of its losses.
+        fn train(
+            &self,
+            step: &Step,
+            pairs: &[Pair],
+            rows: &mut [Lanes],
+            columns: &mut [Lanes],
+            rate: f32,
+        ) -> f64 {
+            let mut scratch = Scratch::new(step);
+            f64::from(match self {
+                Kind::Targets => step.target_group(pairs, &[], rows, columns, rate, &mut scratch),
+                Kind::Negatives(drawn) => {
+                    scratch.drawn.copy_from_slice(drawn);
+                    step.negative_group(pairs, &[], true, rows, columns, rate, &mut scratch)
+                }
+                Kind::Paths(tree) => {
+                    step.path_group(pairs, &[], tree, false, rows, columns, rate, &mut scratch)
                 }
             })
-            .sum()
+        }
+
+        /// The loss of a group, by the formula.
+        fn loss(&self, pairs: &[Pair], rows: &[f64], columns: &[f64], stride: usize) -> f64 {
+            let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
+            let outputs =
+                pairs.iter().flat_map(|p| self.outputs(p).into_iter().map(|o| (p.row as usize, o)));
+            outputs
+                .map(|(row, (column, label))| {
+                    let x = product(rows, row, columns, column, stride);
+                    softplus(x) - label * x
+                })
+                .sum()
+        }
+    }
+
+    fn product(rows: &[f64], row: usize, columns: &[f64], column: usize, stride: usize) -> f64 {
+        (0..stride).map(|k| rows[row * stride + k] * columns[column * stride + k]).sum()
+    }
+
+    /// The tree of 40 words in two blocks.
+    fn tree() -> Tree {
+        let word = |i: u64| WordCount { word: format!("{i:02}"), count: 400 / (i + 1) + 1 };
+        let vocabulary = Vocabulary::ranked((0..40).map(word).collect(), None, &[]);
+        Tree::new(&vocabulary, vocabulary.counts(), 2)
     }
 
     /// What a step adds is −rate times the derivative of the loss, by finite differences. Rows are
     /// used once each, since rows that move twice move from two places.
     #[test]
     fn steps_are_gradients() {
-        for (dim, negatives, count) in [
-            (5, 0, 3),
-            (100, 0, 16),
-            (8, 1, 16),
-            (13, 5, 16),
-            (20, 7, 9),
-            (9, 12, 16),
-            (100, 5, 16),
-        ] {
-            let step = step(dim, negatives, EXACT);
+        let tree = tree();
+        // One of the negatives is the target of an example.
+        let drawn = |count: u32| -> Vec<u32> { (1..count).chain([40]).collect() };
+        let drawn = [1, 5, 7, 12].map(drawn);
+        let targets = |i: u32| 40 - i;
+        let pieces = |i: u32| 1 + i;
+        let cases: [(usize, u32, Kind<'_>, &dyn Fn(u32) -> u32); 9] = [
+            (5, 3, Kind::Targets, &targets),
+            (100, 16, Kind::Targets, &targets),
+            (8, 16, Kind::Negatives(&drawn[0]), &targets),
+            (13, 16, Kind::Negatives(&drawn[1]), &targets),
+            (20, 9, Kind::Negatives(&drawn[2]), &targets),
+            (9, 16, Kind::Negatives(&drawn[3]), &targets),
+            (100, 16, Kind::Negatives(&drawn[1]), &targets),
+            (11, 1, Kind::Paths(&tree), &pieces),
+            (100, 1, Kind::Paths(&tree), &pieces),
+        ];
+        for (dim, count, kind, target) in cases {
+            let negatives = if let Kind::Negatives(drawn) = &kind { drawn.len() } else { 0 };
+            let step = Step { longest: tree.longest(), ..step(dim, negatives, EXACT) };
             let stride = step.width * 8;
-            let pairs: Vec<Pair> =
-                (0..count).map(|i| Pair::new(i, 40 - i, negatives > 0 || i % 2 == 0)).collect();
-            // One of them is the target of an example.
-            let mut drawn: Vec<u32> = (0..negatives as u32).collect();
-            if let Some(last) = drawn.last_mut() {
-                *last = 40;
-            }
+            let pairs: Vec<Pair> = (0..count).map(|i| Pair { row: i, target: target(i) }).collect();
             let (mut h, mut t) = (rows(16, dim, 1), rows(41, dim, 2));
             let (old_h, old_t) = (wide(&h), wide(&t));
             let rate = 0.01;
-            let found = group(&step, &pairs, &drawn, &mut h, &mut t, rate);
-            let expected = loss(&pairs, &drawn, &old_h, &old_t, stride);
+            let found = kind.train(&step, &pairs, &mut h, &mut t, rate);
+            let expected = kind.loss(&pairs, &old_h, &old_t, stride);
             assert!((found - expected).abs() < 1e-4 * expected, "{found} {expected}");
             let small = 1e-5;
             for (side, (old, new)) in [(&old_h, wide(&h)), (&old_t, wide(&t))].iter().enumerate() {
@@ -522,8 +701,8 @@ mod tests {
                         let mut moved = (*old).clone();
                         moved[place] += shift;
                         match side {
-                            0 => loss(&pairs, &drawn, &moved, &old_t, stride),
-                            _ => loss(&pairs, &drawn, &old_h, &moved, stride),
+                            0 => kind.loss(&pairs, &moved, &old_t, stride),
+                            _ => kind.loss(&pairs, &old_h, &moved, stride),
                         }
                     };
                     let derivative = (at(small) - at(-small)) / (2.0 * small);
@@ -539,48 +718,50 @@ mod tests {
         }
     }
 
-    /// Rows that come again move in the order of the examples, by steps of the group's start.
+    /// Rows that come again move in the order of the examples, by scores of the group's start.
     #[test]
     fn rows_that_come_again_move_in_order() {
         let mut random = Random::named(&[3]);
-        for negatives in [0, 5, 8].repeat(20) {
-            let (dim, step) = (11, step(11, negatives, EXACT));
-            let stride = step.width * 8;
-            let pairs: Vec<Pair> =
-                (0..16).map(|_| Pair::new(random.below(4), random.below(5), true)).collect();
-            let drawn: Vec<u32> = (0..negatives).map(|_| random.below(6)).collect();
-            let (mut h, mut t) = (rows(4, dim, 1), rows(6, dim, 2));
-            let (mut plain_h, mut plain_t) = (wide(&h), wide(&t));
-            group(&step, &pairs, &drawn, &mut h, &mut t, 0.05);
-            let (start_h, start_t) = (plain_h.clone(), plain_t.clone());
-            let g = |pair: &Pair, column: usize, label: f64| {
-                let x: f64 = (0..stride)
-                    .map(|k| start_h[pair.row as usize * stride + k] * start_t[column * stride + k])
-                    .sum();
-                0.05 * (label - 1.0 / (1.0 + (-x).exp()))
+        let tree = tree();
+        for round in 0..80 {
+            let drawn: Vec<u32> = (0..5 + round % 4).map(|_| random.below(6)).collect();
+            let kind = match round % 3 {
+                0 => Kind::Targets,
+                1 => Kind::Negatives(&drawn),
+                _ => Kind::Paths(&tree),
             };
+            let (dim, negatives) = (11, if round % 3 == 1 { drawn.len() } else { 0 });
+            let step = Step { longest: tree.longest(), ..step(dim, negatives, EXACT) };
+            let stride = step.width * 8;
+            let (count, targets) = if round % 3 == 2 { (PATHS, 40) } else { (GROUP, 5) };
+            let pairs: Vec<Pair> = (0..count)
+                .map(|_| Pair { row: random.below(4), target: random.below(targets) })
+                .collect();
+            let (mut h, mut t) = (rows(4, dim, 1), rows(40, dim, 2));
+            let (mut plain_h, mut plain_t) = (wide(&h), wide(&t));
+            kind.train(&step, &pairs, &mut h, &mut t, 0.05);
+            let (start_h, start_t) = (plain_h.clone(), plain_t.clone());
             let mut gains = vec![0.0; start_t.len()];
             for pair in &pairs {
-                let target = pair.target();
-                for k in 0..stride {
-                    let i = pair.row as usize * stride + k;
-                    let before = plain_h[i];
-                    if drawn.is_empty() {
-                        let j = target * stride + k;
-                        plain_h[i] += g(pair, target, 1.0) * plain_t[j];
-                        plain_t[j] += g(pair, target, 1.0) * before;
-                    }
-                    for &n in drawn.iter().filter(|&&n| n as usize != target) {
-                        let j = n as usize * stride + k;
-                        plain_h[i] += g(pair, n as usize, 0.0) * start_t[j];
-                        gains[j] += g(pair, n as usize, 0.0) * before;
+                let row = pair.row as usize;
+                let before = plain_h[row * stride..][..stride].to_vec();
+                for (column, label) in kind.outputs(pair) {
+                    let x = product(&start_h, row, &start_t, column, stride);
+                    let g = 0.05 * (label - 1.0 / (1.0 + (-x).exp()));
+                    for k in 0..stride {
+                        plain_h[row * stride + k] += g * plain_t[column * stride + k];
+                        let to = match kind {
+                            Kind::Negatives(_) => &mut gains,
+                            _ => &mut plain_t,
+                        };
+                        to[column * stride + k] += g * before[k];
                     }
                 }
             }
             plain_t.iter_mut().zip(gains).for_each(|(t, gain)| *t += gain);
             let found = wide(&h).into_iter().chain(wide(&t));
             for (found, expected) in found.zip(plain_h.iter().chain(&plain_t)) {
-                assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+                assert!((found - expected).abs() < 1e-5, "{round}: {found} {expected}");
             }
         }
     }
@@ -589,7 +770,7 @@ mod tests {
     fn large_scores_saturate_as_asked() {
         let both = |saturation: Saturation, x: f32, label: f32| {
             let (mut score, mut loss) = ([x], [0.0]);
-            saturation.steps(std::iter::once(label), 1.0, &mut score, &mut loss);
+            saturation.steps(std::iter::once(label), 1.0, &mut score, &mut loss, 1);
             (score[0], loss[0])
         };
         let at = |saturation, x, label| both(saturation, x, label).0;
@@ -610,28 +791,38 @@ mod tests {
 
     #[test]
     fn both_compilations_give_the_same_bits() {
+        let tree = tree();
         for drawn in [5, 8] {
-            let step = step(37, drawn, EXACT);
+            let step = Step { longest: tree.longest(), ..step(37, drawn, EXACT) };
             let noise = Noise::new(&[1.0; 9]);
-            let (mut h, mut t) = (rows(9, 37, 1), rows(9, 37, 2));
-            let (mut other_h, mut other_t) = (h.clone(), t.clone());
-            let mut random = Random::named(&[6]);
-            let pairs: Vec<Pair> = (0..1000)
-                .map(|_| Pair::new(random.below(9), random.below(9), random.below(2) == 0))
-                .collect();
-            let mut scratch = Scratch::new(&step);
-            let mut draw = Draw { noise: &noise, random: random.clone() };
-            let loss = targets(&step, &pairs, &mut h, &mut t, 0.05, &mut scratch)
-                + negatives(&step, &pairs, true, &mut h, &mut t, &mut draw, 0.05, &mut scratch);
-            let (h2, t2) = (&mut other_h, &mut other_t);
-            draw.random = random;
-            let other = targets_portable(&step, &pairs, h2, t2, 0.05, &mut scratch)
-                + negatives_portable(&step, &pairs, true, h2, t2, &mut draw, 0.05, &mut scratch);
-            assert_eq!(loss.to_bits(), other.to_bits());
-            let bits = |rows: &[Lanes]| {
-                rows.iter().flat_map(|x| x.0).map(f32::to_bits).collect::<Vec<u32>>()
+            let random = Random::named(&[6]);
+            let pairs = |words: u32, random: &mut Random| -> Vec<Pair> {
+                let mut pair = || Pair { row: random.below(9), target: random.below(words) };
+                (0..1000).map(|_| pair()).collect()
             };
-            assert_eq!((bits(&h), bits(&t)), (bits(&other_h), bits(&other_t)));
+            let pairs = [9, 40].map(|words| pairs(words, &mut random.clone()));
+            let run = |wide: bool| {
+                let (mut h, mut t) = (rows(9, 37, 1), rows(40, 37, 2));
+                let (rate, mut scratch) = (0.05, Scratch::new(&step));
+                let mut draw = Draw { noise: &noise, random: random.clone() };
+                let [near, far] = &pairs;
+                let (h, t, s) = (&mut h[..], &mut t[..], &mut scratch);
+                let losses = match wide {
+                    true => [
+                        targets(&step, near, h, t, rate, s),
+                        negatives(&step, near, true, h, t, &mut draw, rate, s),
+                        paths(&step, far, &tree, false, h, t, rate, s),
+                    ],
+                    false => [
+                        targets_portable(&step, near, h, t, rate, s),
+                        negatives_portable(&step, near, true, h, t, &mut draw, rate, s),
+                        paths_portable(&step, far, &tree, false, h, t, rate, s),
+                    ],
+                };
+                let numbers = h.iter().chain(&*t).flat_map(|x| x.0).map(f32::to_bits);
+                (losses.map(f64::to_bits), numbers.collect::<Vec<u32>>())
+            };
+            assert_eq!(run(true), run(false));
         }
     }
 }

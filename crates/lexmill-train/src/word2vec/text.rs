@@ -148,6 +148,12 @@ impl Filter {
         Filter { keep: vocabulary.counts().iter().map(keep).collect(), always: sample <= 0.0 }
     }
 
+    /// How many of each word are kept, about.
+    pub(crate) fn kept(&self, vocabulary: &Vocabulary) -> Vec<u64> {
+        let kept = |(&count, &keep): (&u64, &u64)| (u128::from(count) * u128::from(keep)) >> 32;
+        vocabulary.counts().iter().zip(&self.keep).map(kept).map(|kept| kept as u64).collect()
+    }
+
     /// The tokens of a portion that are in the vocabulary and stay, with [`START`] before each
     /// document. `name` names the random numbers.
     pub(crate) fn apply(&self, portion: &Portion, name: [u64; 3]) -> Vec<u32> {

@@ -21,12 +21,12 @@ use serde_json::{Value, json};
 use super::compose::{Batch, Batching, Composer};
 use super::examples::{CUT_TOKENS, Outputs, Sorted, Split, Windows, skipgram};
 use super::huffman::Tree;
-use super::matrix::width;
+use super::matrix::{Layout, width};
 use super::model::{Model, Shape};
 use super::noise::Noise;
 use super::settings::Word2vecSettings;
 use super::start::start_from;
-use super::step::{Draw, GROUP, Pair, Scratch, Step, negatives, targets};
+use super::step::{Draw, GROUP, Pair, Scratch, Step, negatives, paths, targets};
 use super::stream;
 use super::subwords::WordRows;
 use super::text::{Filter, Portion, Portions, read};
@@ -74,7 +74,8 @@ struct Training<'a> {
     tokens: u64,
     filter: Filter,
     noise: Vec<Noise>,
-    tree: Option<&'a Tree>,
+    inputs: Split,
+    outputs: Outputs<'a>,
     step: Step,
     stage: &'a StageWriter,
     resources: &'a Resources,
@@ -124,23 +125,28 @@ pub fn run(
     let rows =
         settings.ngrams().map(|ngrams| pool.install(|| WordRows::new(&vocabulary, ngrams, blocks)));
     let input = BlockLayout::new(words + rows.as_ref().map_or(0, |r| r.buckets.len()), blocks);
-    let outputs = if settings.hierarchical() { words.saturating_sub(1) } else { words };
+    let filter = Filter::new(&vocabulary, settings.sample);
+    let tree = settings
+        .hierarchical()
+        .then(|| Tree::new(&vocabulary, &filter.kept(&vocabulary), output_blocks));
+    let dealt = BlockLayout::new(words, output_blocks);
+    let output_layout = tree.as_ref().map_or(Layout::Dealt(dealt), |tree| tree.layout().clone());
     let shape = Shape {
         settings,
         vocabulary: &vocabulary,
         rows: rows.as_ref(),
         input,
-        output: BlockLayout::new(outputs, output_blocks),
+        output: &output_layout,
     };
-    let tree = settings.hierarchical().then(|| Tree::new(&vocabulary));
     check_memory(&shape, tree.as_ref(), resources)?;
     let noise = match settings.hierarchical() {
         true => Vec::new(),
-        false => Noise::blocks(&vocabulary, shape.output, settings.noise_exponent),
+        false => Noise::blocks(&vocabulary, dealt, settings.noise_exponent),
     };
     let step = Step {
         width: width(settings.dimensions),
         negatives: if settings.hierarchical() { 0 } else { settings.negatives },
+        longest: tree.as_ref().map_or(0, Tree::longest),
         group: if settings.composed() { COMPOSED_GROUP } else { GROUP },
         saturation: settings.saturation(),
     };
@@ -151,9 +157,10 @@ pub fn run(
         shape,
         shards: &shards,
         tokens,
-        filter: Filter::new(&vocabulary, settings.sample),
+        filter,
         noise,
-        tree: tree.as_ref(),
+        inputs: Split::new(input),
+        outputs: tree.as_ref().map_or(Outputs::Words(Split::new(dealt)), Outputs::Nodes),
         step,
         stage: &stage,
         resources,
@@ -251,7 +258,8 @@ impl Training<'_> {
             scope.spawn(move || read(shards, vocabulary, epochs, from, &to));
             let mut portions = Portions::new(loaded, shards, from);
             let threads = self.resources.threads;
-            let mut composer = Composer::new(settings, self.step, self.shape.rows, threads);
+            let split = (self.inputs, self.outputs);
+            let mut composer = Composer::new(settings, self.step, self.shape.rows, split, threads);
             while state.epochs < settings.epochs {
                 let begun = Instant::now();
                 while state.portions * portion_tokens < self.tokens {
@@ -322,9 +330,7 @@ impl Training<'_> {
         let before = epoch * self.tokens + number * settings.portion();
         let all = u64::from(settings.epochs) * self.tokens;
         let rate = |part: f64| settings.rate((before as f64 + tokens as f64 * part) / all as f64);
-        let outputs = self.tree.map_or(Outputs::Words, Outputs::Nodes);
-        let inputs = Split::new(self.shape.input);
-        let columns = Split::new(self.shape.output);
+        let (inputs, outputs) = (self.inputs, self.outputs);
         let order = |centers: &Range<usize>| {
             let start = centers.start as u64;
             Random::named(&[settings.seed, stream::ORDER, epoch, number, start])
@@ -336,7 +342,6 @@ impl Training<'_> {
                 windows: settings.batch_windows as usize,
                 outputs,
                 inputs,
-                columns,
             };
             let mut sum = (0.0, 0);
             let (mut batch_number, mut told) = (0, 0);
@@ -368,7 +373,7 @@ impl Training<'_> {
                 .map(|centers| {
                     let reaches = windows.reaches(centers, [epoch, number]);
                     let (mut pairs, predictions) =
-                        skipgram(&kept, centers.clone(), &reaches, outputs, inputs, columns);
+                        skipgram(&kept, centers.clone(), &reaches, outputs, inputs);
                     // Neighbors share words, and those who share negatives should not.
                     if !settings.hierarchical() {
                         pairs.shuffle(&mut order(centers));
@@ -409,7 +414,14 @@ impl Training<'_> {
                         let of = |column: u32| {
                             pairs.items((tile.row_block * blocks + column % blocks) as usize)
                         };
-                        loss += targets(step, of(tile.column_block), rows, columns, rate, scratch);
+                        let pairs = of(tile.column_block);
+                        loss += match outputs {
+                            Outputs::Words(_) => targets(step, pairs, rows, columns, rate, scratch),
+                            Outputs::Nodes(tree) => {
+                                let near = tile.column_block == 0;
+                                paths(step, pairs, tree, near, rows, columns, rate, scratch)
+                            }
+                        };
                         if let Some(draw) = &mut draw {
                             let shift = shifts[tile.row_block as usize];
                             let pairs = of(tile.column_block + shift);

@@ -2,6 +2,7 @@ use lexmill_vocab::{BlockLayout, Subwords, Vocabulary, WordCount};
 
 use super::*;
 use crate::word2vec::huffman::Tree;
+use crate::word2vec::matrix::Layout;
 use crate::word2vec::settings::{CbowSettings, SkipgramSettings};
 
 const WORDS: usize = 14;
@@ -19,9 +20,18 @@ fn settings(kind: &str, fields: &str) -> Word2vecSettings {
     }
 }
 
+fn outputs(tree: Option<&Tree>) -> Outputs<'_> {
+    tree.map_or(Outputs::Words(Split::new(BlockLayout::new(WORDS, BLOCKS))), Outputs::Nodes)
+}
+
+fn split(input: &Matrix) -> Split {
+    Split::new(BlockLayout::new(input.layout.rows(), BLOCKS))
+}
+
 struct Lab {
     settings: Word2vecSettings,
     rows: Option<WordRows>,
+    tree: Option<Tree>,
     noise: Vec<Noise>,
     batch: Batch,
     input: Matrix,
@@ -34,13 +44,15 @@ impl Lab {
         let (settings, vocabulary) = (settings(kind, fields), vocabulary());
         let ngrams = settings.ngrams().map(|_| Subwords { minn: 2, maxn: 3, bucket: 40 });
         let rows = ngrams.map(|ngrams| WordRows::new(&vocabulary, ngrams, BLOCKS));
-        let tree = Tree::new(&vocabulary);
-        let outputs = if settings.hierarchical() { WORDS - 1 } else { WORDS };
+        let tree =
+            settings.hierarchical().then(|| Tree::new(&vocabulary, vocabulary.counts(), BLOCKS));
+        let dealt = BlockLayout::new(WORDS, BLOCKS);
+        let layout = tree.as_ref().map_or(Layout::Dealt(dealt), |tree| tree.layout().clone());
         let inputs = WORDS + rows.as_ref().map_or(0, |rows| rows.buckets.len());
-        let mut input = Matrix::zeros(BlockLayout::new(inputs, BLOCKS), 5);
-        let mut output = Matrix::zeros(BlockLayout::new(outputs, BLOCKS), 5);
+        let mut input = Matrix::zeros(Layout::Dealt(BlockLayout::new(inputs, BLOCKS)), 5);
+        let mut output = Matrix::zeros(layout, 5);
         for (role, matrix) in [&mut input, &mut output].into_iter().enumerate() {
-            for row in 0..matrix.layout.words() as u32 {
+            for row in 0..matrix.layout.rows() as u32 {
                 matrix.randomize(row, Random::named(&[role as u64, u64::from(row)]), 0.6);
             }
         }
@@ -48,12 +60,8 @@ impl Lab {
             architecture: settings.architecture,
             subwords: settings.subwords,
             windows: 64,
-            outputs: match settings.hierarchical() {
-                true => Outputs::Nodes(&tree),
-                false => Outputs::Words,
-            },
-            inputs: Split::new(input.layout),
-            columns: Split::new(output.layout),
+            outputs: outputs(tree.as_ref()),
+            inputs: split(&input),
         };
         let mut kept = vec![START, 3, 0, 7, 0, 12, 5, START, 9, START, 1, 13, 2, 2, 8, 11];
         let mut reaches = vec![1, 2, 1, 3, 2, 2, 1, 1, 3, 1, 2, 1, 2, 1, 2, 2];
@@ -69,9 +77,9 @@ impl Lab {
         assert!(batches.is_empty());
         let noise = match settings.hierarchical() {
             true => Vec::new(),
-            false => Noise::blocks(&vocabulary, output.layout, 0.75),
+            false => Noise::blocks(&vocabulary, dealt, 0.75),
         };
-        Lab { settings, rows, noise, batch, input, output }
+        Lab { settings, rows, tree, noise, batch, input, output }
     }
 
     /// Trains on the batch; the loss.
@@ -79,10 +87,12 @@ impl Lab {
         let step = Step {
             width: width(5),
             negatives: if self.settings.hierarchical() { 0 } else { 3 },
+            longest: self.tree.as_ref().map_or(0, Tree::longest),
             group: 4,
             saturation: self.settings.saturation(),
         };
-        let mut composer = Composer::new(&self.settings, step, self.rows.as_ref(), 2);
+        let split = (split(&self.input), outputs(self.tree.as_ref()));
+        let mut composer = Composer::new(&self.settings, step, self.rows.as_ref(), split, 2);
         let name = [1, 2, 3, 4];
         composer.train(&self.batch, &mut self.input, &mut self.output, &self.noise, rate, name)
     }
@@ -137,7 +147,7 @@ fn models_move_against_the_gradient() {
         assert!((loss - lab.train(0.0)).abs() < 0.01 * loss, "{fields}");
         let mut seen = 0;
         for side in [0, 1] {
-            let rows = if side == 0 { lab.input.layout } else { lab.output.layout }.words() as u32;
+            let rows = if side == 0 { &lab.input } else { &lab.output }.layout.rows() as u32;
             let times = if side == 0 && habit { lab.habit() } else { 1.0 };
             for row in 0..rows {
                 for place in 0..5 {
