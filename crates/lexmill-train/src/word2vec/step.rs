@@ -29,6 +29,8 @@ use crate::lanes::{
 pub(crate) const GROUP: usize = 16;
 /// Paths whose scores are taken together.
 const PATHS: usize = 4;
+/// Nodes at the top of a subtree that are in the cache anyway.
+const WARM: usize = 5;
 /// Nodes of a path that are handled together.
 const NODES: usize = 4;
 /// Negatives that are handled together.
@@ -129,11 +131,7 @@ impl Step {
             }
             let h = &rows[pair.row as usize * width..][..width];
             let t = &columns[pair.target as usize * width..][..width];
-            let mut sum = Lanes::ZERO;
-            for (h, t) in h.iter().zip(t) {
-                sum = sum.plus(h.times(*t));
-            }
-            *product = sum;
+            *product = row_product(h, t);
         }
         sums(products, halves, scores);
         self.saturation.steps(std::iter::repeat(1.0), rate, scores, losses, pairs.len());
@@ -173,7 +171,7 @@ impl Step {
             if let Some(next) = next.get(i) {
                 prefetch(&rows[next.row as usize * width..][..width]);
                 if !near {
-                    for step in tree.piece(next.target) {
+                    for step in tree.piece(next.target).iter().skip(WARM) {
                         prefetch(&columns[step.place() * width..][..width]);
                     }
                 }
@@ -187,10 +185,10 @@ impl Step {
             let (fours, rest) = path.as_chunks::<NODES>();
             let (to_fours, to_rest) = to.as_chunks_mut::<NODES>();
             for (to, four) in to_fours.iter_mut().zip(fours) {
-                *to = row_products(h, four, columns, width);
+                *to = node_products(h, four, columns, width);
             }
             for (to, step) in to_rest.iter_mut().zip(rest) {
-                [*to] = row_products(h, &[*step], columns, width);
+                *to = row_product(h, &columns[step.place() * width..][..width]);
             }
             count += path.len();
         }
@@ -208,10 +206,10 @@ impl Step {
             let (fours, rest) = path.as_chunks::<NODES>();
             let (four_steps, rest_steps) = steps.as_chunks::<NODES>();
             for (four, steps) in fours.iter().zip(four_steps) {
-                step_rows(h, input, four, columns, width, *steps);
+                step_nodes(h, input, four, columns, width, steps);
             }
             for (step, &by) in rest.iter().zip(rest_steps) {
-                step_rows(h, input, &[*step], columns, width, [by]);
+                step_row(h, input, &mut columns[step.place() * width..][..width], by);
             }
         }
         total(&losses[..count])
@@ -503,45 +501,72 @@ fn tile_products<const K: usize>(h: &[Lanes], tile: &[[Lanes; K]]) -> [Lanes; K]
     sums
 }
 
+/// The product of two rows, lane by lane.
+#[inline(always)]
+fn row_product(h: &[Lanes], t: &[Lanes]) -> Lanes {
+    let mut sum = Lanes::ZERO;
+    for (h, t) in h.iter().zip(t) {
+        sum = sum.plus(h.times(*t));
+    }
+    sum
+}
+
 /// Products of an input row with the rows of nodes, lane by lane.
 #[inline(always)]
-fn row_products<const K: usize>(
+fn node_products(
     h: &[Lanes],
-    nodes: &[PathStep; K],
+    nodes: &[PathStep; NODES],
     columns: &[Lanes],
     width: usize,
-) -> [Lanes; K] {
-    let rows = nodes.map(|node| &columns[node.place() * width..][..width]);
-    let mut sums = [Lanes::ZERO; K];
-    for (k, h) in h.iter().enumerate().take(width) {
-        for (sum, row) in sums.iter_mut().zip(rows) {
-            *sum = sum.plus(h.times(row[k]));
-        }
+) -> [Lanes; NODES] {
+    let [a, b, c, d] = *nodes;
+    let row = |node: PathStep| &columns[node.place() * width..][..width];
+    let (h, a, b, c, d) = (&h[..width], row(a), row(b), row(c), row(d));
+    let mut sums = [Lanes::ZERO; NODES];
+    for k in 0..width {
+        sums[0] = sums[0].plus(h[k].times(a[k]));
+        sums[1] = sums[1].plus(h[k].times(b[k]));
+        sums[2] = sums[2].plus(h[k].times(c[k]));
+        sums[3] = sums[3].plus(h[k].times(d[k]));
     }
     sums
 }
 
+/// Moves an input row by an output row, and this by what the input was before.
+#[inline(always)]
+fn step_row(h: &mut [Lanes], input: &[Lanes], t: &mut [Lanes], step: f32) {
+    let step = Lanes::all(step);
+    for ((h, input), t) in h.iter_mut().zip(input).zip(t) {
+        *h = h.plus(t.times(step));
+        *t = t.plus(input.times(step));
+    }
+}
+
 /// Moves an input row by the rows of nodes, and these by what it was before.
 #[inline(always)]
-fn step_rows<const K: usize>(
+fn step_nodes(
     h: &mut [Lanes],
     input: &[Lanes],
-    nodes: &[PathStep; K],
+    nodes: &[PathStep; NODES],
     columns: &mut [Lanes],
     width: usize,
-    steps: [f32; K],
+    steps: &[f32; NODES],
 ) {
-    let places = nodes.map(|node| node.place() * width..(node.place() + 1) * width);
-    let mut rows = columns.get_disjoint_mut(places).expect("the nodes of a path differ");
-    let steps = steps.map(Lanes::all);
-    for (k, (h, input)) in h.iter_mut().zip(input).enumerate().take(width) {
-        let mut moved = *h;
-        for (row, step) in rows.iter_mut().zip(steps) {
-            let old = row[k];
-            moved = moved.plus(old.times(step));
-            row[k] = old.plus(input.times(step));
-        }
-        *h = moved;
+    let [a, b, c, d] = *nodes;
+    let at = |node: PathStep| node.place() * width..(node.place() + 1) * width;
+    let [a, b, c, d] =
+        columns.get_disjoint_mut([at(a), at(b), at(c), at(d)]).expect("the nodes of a path differ");
+    let (h, input) = (&mut h[..width], &input[..width]);
+    let (a, b, c, d) = (&mut a[..width], &mut b[..width], &mut c[..width], &mut d[..width]);
+    let [s, t, u, v] = *steps;
+    let (s, t, u, v) = (Lanes::all(s), Lanes::all(t), Lanes::all(u), Lanes::all(v));
+    for k in 0..width {
+        let old = input[k];
+        h[k] = h[k].plus(a[k].times(s)).plus(b[k].times(t)).plus(c[k].times(u)).plus(d[k].times(v));
+        a[k] = a[k].plus(old.times(s));
+        b[k] = b[k].plus(old.times(t));
+        c[k] = c[k].plus(old.times(u));
+        d[k] = d[k].plus(old.times(v));
     }
 }
 
