@@ -580,6 +580,11 @@ fn make_inputs_portable(
                 }
             }
             None => {
+                if i + 1 < batch.order.len() {
+                    for &row in batch.made_of.items(i + 1) {
+                        prefetch(source.row(row));
+                    }
+                }
                 input.fill(Lanes::ZERO);
                 for &row in batch.made_of.items(i) {
                     add(input, source.row(row));
@@ -612,7 +617,11 @@ fn move_rows_portable(
     moved: &[Lanes],
     width: usize,
 ) {
-    for &(place, input) in returns {
+    for (i, &(place, input)) in returns.iter().enumerate() {
+        if let Some(&(place, input)) = returns.get(i + AHEAD) {
+            prefetch(&numbers[place as usize * width..][..width]);
+            prefetch(&moved[input as usize * width..][..width]);
+        }
         let row = &mut numbers[place as usize * width..][..width];
         add(row, &moved[input as usize * width..][..width]);
     }

@@ -83,9 +83,8 @@ pub(crate) struct Scratch {
     labels: Vec<f32>,
     scores: Vec<f32>,
     losses: Vec<f32>,
-    /// The negatives of this group and of the next.
+    /// The negatives of all groups, one after the other.
     drawn: Vec<u32>,
-    next_drawn: Vec<u32>,
 }
 
 impl Scratch {
@@ -104,8 +103,7 @@ impl Scratch {
             labels: vec![0.0; (PATHS * step.longest).next_multiple_of(LANES)],
             scores: vec![0.0; scores],
             losses: vec![0.0; scores],
-            drawn: vec![0; step.negatives],
-            next_drawn: vec![0; step.negatives],
+            drawn: Vec::new(),
         }
     }
 }
@@ -216,8 +214,10 @@ impl Step {
     }
 
     #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "they are what one hot loop needs")]
     fn negative_group(
         &self,
+        group: usize,
         pairs: &[Pair],
         next: &[Pair],
         own: bool,
@@ -239,14 +239,13 @@ impl Step {
             scores,
             losses,
             drawn,
-            next_drawn,
         } = scratch;
+        let (drawn, next_drawn) = drawn[group * negatives..].split_at(negatives);
+
         let (five_ids, one_ids) = drawn.split_at(negatives / TILE * TILE);
         copy_rows(fives, five_ids, columns, width);
         copy_rows(ones, one_ids, columns, width);
-        for &id in &*next_drawn {
-            prefetch(&columns[id as usize * width..][..width]);
-        }
+        prefetch_rows(next_drawn.iter().copied().take(negatives), columns, width);
 
         // Scores. Lanes are summed in a loop of their own: in this one it would keep the compiler from
         // using wide registers.
@@ -272,7 +271,7 @@ impl Step {
         if own {
             let examples = scores.chunks_mut(negatives).zip(losses.chunks_mut(negatives));
             for ((scores, losses), pair) in examples.zip(pairs) {
-                for ((score, loss), &negative) in scores.iter_mut().zip(losses).zip(&*drawn) {
+                for ((score, loss), &negative) in scores.iter_mut().zip(losses).zip(drawn) {
                     if negative == pair.target {
                         (*score, *loss) = (0.0, 0.0);
                     }
@@ -387,6 +386,9 @@ fn targets_portable(
     scratch: &mut Scratch,
 ) -> f64 {
     let mut loss = 0.0;
+    let first = &pairs[..pairs.len().min(GROUP)];
+    prefetch_rows(first.iter().map(|pair| pair.row), rows, step.width);
+    prefetch_rows(first.iter().map(|pair| pair.target), columns, step.width);
     let mut groups = pairs.chunks(GROUP).peekable();
     while let Some(group) = groups.next() {
         let next = groups.peek().copied().unwrap_or_default();
@@ -408,13 +410,15 @@ fn negatives_portable(
     scratch: &mut Scratch,
 ) -> f64 {
     let mut loss = 0.0;
-    let mut groups = pairs.chunks(step.group).peekable();
-    scratch.next_drawn.fill_with(|| draw.noise.draw(&mut draw.random));
-    while let Some(group) = groups.next() {
-        let next = groups.peek().copied().unwrap_or_default();
-        std::mem::swap(&mut scratch.drawn, &mut scratch.next_drawn);
-        scratch.next_drawn.fill_with(|| draw.noise.draw(&mut draw.random));
-        loss += f64::from(step.negative_group(group, next, own, rows, columns, rate, scratch));
+    scratch.drawn.clear();
+    let drawn = pairs.len().div_ceil(step.group) * step.negatives;
+    scratch.drawn.extend((0..drawn).map(|_| draw.noise.draw(&mut draw.random)));
+    prefetch_rows(pairs.iter().take(step.group).map(|pair| pair.row), rows, step.width);
+    prefetch_rows(scratch.drawn.iter().copied().take(step.negatives), columns, step.width);
+    let mut groups = pairs.chunks(step.group).enumerate().peekable();
+    while let Some((i, group)) = groups.next() {
+        let next = groups.peek().map_or(&[][..], |&(_, next)| next);
+        loss += f64::from(step.negative_group(i, group, next, own, rows, columns, rate, scratch));
     }
     loss
 }
@@ -461,6 +465,13 @@ fn total(losses: &[f32]) -> f32 {
     let (lanes, rest) = losses.as_chunks();
     let lanes = lanes.iter().fold(Lanes::ZERO, |sum, lanes| sum.plus(Lanes(*lanes)));
     rest.iter().fold(lanes.sum(), |sum, loss| sum + loss)
+}
+
+#[inline(always)]
+fn prefetch_rows(ids: impl Iterator<Item = u32>, block: &[Lanes], width: usize) {
+    for id in ids {
+        prefetch(&block[id as usize * width..][..width]);
+    }
 }
 
 /// Copies rows of a block, lane by lane, tile by tile.
@@ -653,8 +664,8 @@ mod tests {
             f64::from(match self {
                 Kind::Targets => step.target_group(pairs, &[], rows, columns, rate, &mut scratch),
                 Kind::Negatives(drawn) => {
-                    scratch.drawn.copy_from_slice(drawn);
-                    step.negative_group(pairs, &[], true, rows, columns, rate, &mut scratch)
+                    scratch.drawn.extend_from_slice(drawn);
+                    step.negative_group(0, pairs, &[], true, rows, columns, rate, &mut scratch)
                 }
                 Kind::Paths(tree) => {
                     step.path_group(pairs, &[], tree, false, rows, columns, rate, &mut scratch)
