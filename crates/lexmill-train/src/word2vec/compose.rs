@@ -4,11 +4,13 @@
 //! apart. Batches of windows are trained in phases instead, each parallel over what it owns:
 //!
 //! 1. sums of the rows of each word (subwords only), each word by whoever takes it;
-//! 2. the inputs ("hidden" rows), from rows that nobody writes meanwhile;
-//! 3. the output layer, by tiles of (group of hidden rows, block of output rows), in the order of
-//!    the grid; it moves the hidden rows as if they were parameters;
-//! 4. how far each hidden row has moved is its gradient: the rows it was made of move by that, each
-//!    block by its owner, in the order of the windows.
+//! 2. the output layer, by tiles of (group of inputs, block of output rows), in the order of the
+//!    grid. The first tile of a group makes its inputs ("hidden" rows), of rows that nobody writes
+//!    meanwhile; all move them as if they were parameters; the last leaves how far each has moved,
+//!    which is its gradient;
+//! 3. sums of the gradients of each word (subwords only);
+//! 4. the rows that inputs were made of move by that, each block by its owner, in the order of the
+//!    inputs.
 //!
 //! Every sum has one order, whoever computes it. Inputs are as old as the batch.
 
@@ -29,7 +31,7 @@ use super::text::{START, contexts};
 use crate::grid::{Tile, train_tiles};
 use crate::lanes::{Lanes, for_processors, prefetch};
 
-/// Inputs that one worker makes at a time.
+/// Words whose rows one worker sums at a time.
 const PART: usize = 64;
 /// Words whose rows are asked for ahead of their turn.
 const AHEAD: usize = 4;
@@ -42,17 +44,15 @@ const RUNS: usize = 64;
 pub(crate) struct Batch {
     /// With subwords, the different words that inputs are made of.
     words: Vec<u32>,
-    /// What each input is made of: words, or with subwords their places in `words`. Empty if input i
-    /// is the i-th of `words`.
+    /// What each input is made of: words, or with subwords their places in `words`.
     made_of: Sorted<u32>,
-    /// The input of each hidden row: those of a group stand together.
-    order: Vec<u32>,
-    /// Where each group of hidden rows starts, and where the last ends.
+    /// Where each group of inputs starts, and where the last ends.
     groups: Vec<usize>,
     /// Examples by tile: `group · output blocks + output block`; their rows count from the group's
     /// start.
     pairs: Sorted<Pair>,
-    /// By input block, or with subwords by place in `words`: (place in the block, input).
+    /// By input block, or with subwords by place in `words`: place in the block, and which of the
+    /// [`Composer`]'s rows is the gradient.
     returns: Sorted<(u32, u32)>,
     /// Words that are predicted.
     pub(crate) predictions: u64,
@@ -230,36 +230,47 @@ impl Batching<'_> {
             order.iter().enumerate().for_each(|(row, &window)| f(row, windows[window as usize].0));
         });
         let mut words = Vec::new();
-        let mut parts = Vec::with_capacity(around.len());
+        let mut parts = Vec::with_capacity(windows.len() * 8);
         let mut starts = Vec::with_capacity(windows.len() + 1);
         starts.push(0);
         let mut places = HashMap::<u32, u32, rustc_hash::FxBuildHasher>::default();
-        for window in windows {
-            for &word in &around[window.1.clone()] {
-                parts.push(match self.subwords {
-                    false => word,
-                    true => *places.entry(word).or_insert_with(|| {
+        for &window in &order {
+            let contexts = &around[windows[window as usize].1.clone()];
+            match self.subwords {
+                false => parts.extend_from_slice(contexts),
+                true => parts.extend(contexts.iter().map(|&word| {
+                    *places.entry(word).or_insert_with(|| {
                         words.push(word);
                         words.len() as u32 - 1
-                    }),
-                });
+                    })
+                })),
             }
             starts.push(parts.len() as u32);
         }
         let made_of = Sorted::from_parts(starts, parts);
-        // Whom each part gets its gradient from.
-        let numbers = if self.subwords { words.len() } else { self.inputs.blocks() as usize };
-        let number = |part: u32| if self.subwords { part } else { self.inputs.of(part).0 };
+        let returns = self.returns(&made_of, &groups, words.len());
+        let predictions = windows.len() as u64;
+        Batch { words, made_of, groups, pairs, returns, predictions, end }
+    }
+
+    /// Whom each part of the inputs gets its gradients from.
+    fn returns(&self, made_of: &Sorted<u32>, groups: &[usize], words: usize) -> Sorted<(u32, u32)> {
+        let numbers = if self.subwords { words } else { self.inputs.blocks() as usize };
+        let of = |part: u32| if self.subwords { (part, 0) } else { self.inputs.of(part) };
         let mut returns = Sorting::new(numbers);
-        made_of.all().iter().for_each(|&part| returns.count(number(part)));
+        made_of.all().iter().for_each(|&part| returns.count(of(part).0));
         returns.counted((0, 0));
-        for window in 0..windows.len() {
-            for &part in made_of.items(window) {
-                returns.put(number(part), (self.inputs.of(part).1, window as u32));
+        for group in groups.windows(2) {
+            for input in group[0]..group[1] {
+                // A group's inputs are followed by their gradients.
+                let gradient = (input + group[1]) as u32;
+                for &part in made_of.items(input) {
+                    let (number, place) = of(part);
+                    returns.put(number, (place, gradient));
+                }
             }
         }
-        let (returns, predictions) = (returns.done(), windows.len() as u64);
-        Batch { words, made_of, order, groups, pairs, returns, predictions, end }
+        returns.done()
     }
 
     /// Skip-gram with subwords: the hidden rows are those of the different centers.
@@ -281,10 +292,12 @@ impl Batching<'_> {
                 around[windows[window].1.clone()].iter().for_each(|&word| f(row, word));
             }
         });
-        let order = (0..words.len() as u32).collect();
+        // Each input is one word.
+        let parts = 0..words.len() as u32;
+        let made_of = Sorted::from_parts((0..=words.len() as u32).collect(), parts.collect());
+        let returns = self.returns(&made_of, &groups, words.len());
         let predictions = windows.iter().map(|window| window.1.len() as u64).sum();
-        let (made_of, returns) = Default::default();
-        Batch { words, made_of, order, groups, pairs, returns, predictions, end }
+        Batch { words, made_of, groups, pairs, returns, predictions, end }
     }
 }
 
@@ -296,9 +309,9 @@ pub(crate) struct Composer<'a> {
     outputs: Outputs<'a>,
     inputs_split: Split,
     threads: usize,
+    /// Group by group: the hidden rows; then the inputs they started from, in the end how far they
+    /// have moved.
     hidden: Vec<Lanes>,
-    /// The inputs, then how far they have moved.
-    inputs: Vec<Lanes>,
     /// Of words, with subwords.
     sums: Vec<Lanes>,
 }
@@ -311,8 +324,8 @@ impl<'a> Composer<'a> {
         (inputs_split, outputs): (Split, Outputs<'a>),
         threads: usize,
     ) -> Composer<'a> {
-        let (hidden, inputs, sums) = Default::default();
-        Composer { settings, step, rows, outputs, inputs_split, threads, hidden, inputs, sums }
+        let (hidden, sums) = Default::default();
+        Composer { settings, step, rows, outputs, inputs_split, threads, hidden, sums }
     }
 
     /// Trains on a batch; `name` names its random numbers. Returns the sum of the losses.
@@ -327,14 +340,18 @@ impl<'a> Composer<'a> {
     ) -> f64 {
         let width = width(input.dim);
         let count = batch.groups[batch.groups.len() - 1];
-        self.make(batch, input);
-
-        // The output layer.
+        let source = Source { blocks: &input.blocks, split: self.inputs_split, width };
+        if let Some(rows) = self.rows {
+            self.sums.resize(batch.words.len() * width, Lanes::ZERO);
+            let parts = self.sums.par_chunks_mut(PART * width).zip(batch.words.par_chunks(PART));
+            parts.for_each(|(sums, words)| sum_words(sums, words, rows, source));
+        }
+        self.hidden.resize(2 * count * width, Lanes::ZERO);
         let blocks = self.outputs.blocks();
-        let mut left = &mut self.hidden[..count * width];
+        let mut left = &mut self.hidden[..];
         let mut groups: Vec<&mut [Lanes]> = Vec::new();
         for range in batch.groups.windows(2) {
-            let (group, rest) = left.split_at_mut((range[1] - range[0]) * width);
+            let (group, rest) = left.split_at_mut(2 * (range[1] - range[0]) * width);
             groups.push(group);
             left = rest;
         }
@@ -358,7 +375,10 @@ impl<'a> Composer<'a> {
                 })
             })
             .collect();
-        let step = &self.step;
+        let (step, sums, last) = (&self.step, &self.sums[..], tiles.last().map(|t| t.stratum));
+        let words = self.rows.map(|rows| (rows, sums));
+        let mean = self.settings.cbow_mean.unwrap_or(true);
+        let true_mean = mean && self.settings.cbow_gradient == Some(CbowGradient::Mean);
         let columns = output.blocks.iter_mut().map(Vec::as_mut_slice).collect();
         let losses = train_tiles(
             &tiles,
@@ -367,6 +387,12 @@ impl<'a> Composer<'a> {
             columns,
             || Scratch::new(step),
             |i, tile, rows, columns, scratch| {
+                let first = batch.groups[tile.row_block as usize];
+                let (rows, inputs) = rows.split_at_mut(rows.len() / 2);
+                if tile.stratum == 0 {
+                    make_inputs(rows, first, batch, source, words, mean);
+                    inputs.copy_from_slice(rows);
+                }
                 let of = |column: u32| {
                     batch.pairs.items((tile.row_block * blocks + column % blocks) as usize)
                 };
@@ -392,6 +418,9 @@ impl<'a> Composer<'a> {
                     let own = shift == 0;
                     loss += negatives(step, pairs, own, rows, columns, &mut draw, rate, scratch);
                 }
+                if Some(tile.stratum) == last {
+                    gradients(inputs, rows, first, batch, self.rows, true_mean, width);
+                }
                 loss
             },
         );
@@ -399,85 +428,26 @@ impl<'a> Composer<'a> {
         losses.into_iter().sum()
     }
 
-    /// Makes the inputs, and the hidden rows in their order.
-    fn make(&mut self, batch: &Batch, input: &Matrix) {
-        let width = width(input.dim);
-        let count = batch.order.len() * width;
-        for buffer in [&mut self.hidden, &mut self.inputs] {
-            buffer.resize(count, Lanes::ZERO);
-        }
-        let source = Source { blocks: &input.blocks, split: self.inputs_split, width };
-        if let Some(rows) = self.rows {
-            self.sums.resize(batch.words.len() * width, Lanes::ZERO);
-            let parts = self.sums.par_chunks_mut(PART * width).zip(batch.words.par_chunks(PART));
-            parts.for_each(|(sums, words)| sum_words(sums, words, rows, source));
-        }
-        let mean = self.settings.cbow_mean.unwrap_or(true);
-        let (sums, rows) = (&self.sums, self.rows);
-        let parts = self.inputs.par_chunks_mut(PART * width).enumerate();
-        parts.for_each(|(part, inputs)| {
-            make_inputs(
-                inputs,
-                part * PART,
-                batch,
-                source,
-                rows.map(|rows| (rows, &sums[..])),
-                mean,
-            );
-        });
-        let inputs = &self.inputs;
-        let parts = self.hidden.par_chunks_mut(PART * width).zip(batch.order.par_chunks(PART));
-        parts.for_each(|(hidden, order)| {
-            for (hidden, &i) in hidden.chunks_mut(width).zip(order) {
-                hidden.copy_from_slice(&inputs[i as usize * width..][..width]);
-            }
-        });
-    }
-
     /// Moves the rows that the inputs were made of.
     fn give_back(&mut self, batch: &Batch, input: &mut Matrix) {
         let width = width(input.dim);
-        let mut place_of = vec![0u32; batch.order.len()];
-        (0..).zip(&batch.order).for_each(|(place, &i)| place_of[i as usize] = place);
-        let true_mean = self.settings.cbow_gradient == Some(CbowGradient::Mean)
-            && self.settings.cbow_mean == Some(true);
-        let (rows, hidden) = (self.rows, &self.hidden);
-        // How far each has moved.
-        let parts = self.inputs.par_chunks_mut(PART * width).enumerate();
-        parts.for_each(|(part, inputs)| {
-            for (i, input) in (part * PART..).zip(inputs.chunks_mut(width)) {
-                let hidden = &hidden[place_of[i] as usize * width..][..width];
-                let scale = match true_mean {
-                    true => Lanes::all(1.0 / batch.rows_of(i, rows) as f32),
-                    false => Lanes::all(1.0),
-                };
-                for (old, new) in input.iter_mut().zip(hidden) {
-                    *old = new.minus(*old).times(scale);
-                }
-            }
-        });
-        let moved = &self.inputs[..];
-        let Some(rows) = rows else {
+        let moved = &self.hidden[..];
+        let Some(rows) = self.rows else {
             input.blocks.par_iter_mut().enumerate().for_each(|(block, numbers)| {
                 move_rows(numbers, batch.returns.items(block), moved, width);
             });
             return;
         };
-        let by_word = if batch.made_of.len() == 0 {
-            moved
-        } else {
-            let parts = self.sums.par_chunks_mut(PART * width).enumerate();
-            parts.for_each(|(part, sums)| {
-                sums.fill(Lanes::ZERO);
-                for (word, sum) in (part * PART..).zip(sums.chunks_mut(width)) {
-                    for &(_, i) in batch.returns.items(word) {
-                        add(sum, &moved[i as usize * width..][..width]);
-                    }
+        let parts = self.sums.par_chunks_mut(PART * width).enumerate();
+        parts.for_each(|(part, sums)| {
+            for (word, sum) in (part * PART..).zip(sums.chunks_mut(width)) {
+                sum.fill(Lanes::ZERO);
+                for &(_, gradient) in batch.returns.items(word) {
+                    add(sum, &moved[gradient as usize * width..][..width]);
                 }
-            });
-            &self.sums[..]
-        };
-        let split = self.inputs_split;
+            }
+        });
+        let (split, by_word) = (self.inputs_split, &self.sums[..]);
         input.blocks.par_iter_mut().enumerate().for_each(|(block, numbers)| {
             move_word_rows(numbers, block, &batch.words, rows, split, by_word, width);
         });
@@ -487,14 +457,10 @@ impl<'a> Composer<'a> {
 impl Batch {
     /// How many rows input `i` is made of.
     fn rows_of(&self, i: usize, rows: Option<&WordRows>) -> usize {
-        match (rows, self.made_of.len()) {
-            (None, _) => self.made_of.items(i).len(),
-            (Some(rows), 0) => rows.of(self.words[i]).len(),
-            (Some(rows), _) => {
-                let parts = self.made_of.items(i).iter();
-                parts.map(|&part| rows.of(self.words[part as usize]).len()).sum()
-            }
-        }
+        let parts = self.made_of.items(i);
+        rows.map_or(parts.len(), |rows| {
+            parts.iter().map(|&part| rows.of(self.words[part as usize]).len()).sum()
+        })
     }
 }
 
@@ -570,9 +536,6 @@ fn make_inputs_portable(
     let width = source.width;
     for (i, input) in (first..).zip(inputs.chunks_mut(width)) {
         match words {
-            Some((_, sums)) if batch.made_of.len() == 0 => {
-                input.copy_from_slice(&sums[i * width..][..width]);
-            }
             Some((_, sums)) => {
                 input.fill(Lanes::ZERO);
                 for &part in batch.made_of.items(i) {
@@ -580,10 +543,8 @@ fn make_inputs_portable(
                 }
             }
             None => {
-                if i + 1 < batch.order.len() {
-                    for &row in batch.made_of.items(i + 1) {
-                        prefetch(source.row(row));
-                    }
+                for &row in batch.made_of.get(i + 1) {
+                    prefetch(source.row(row));
                 }
                 input.fill(Lanes::ZERO);
                 for &row in batch.made_of.items(i) {
@@ -601,7 +562,42 @@ fn make_inputs_portable(
 }
 
 for_processors! {
-    /// Moves rows of a block, each (place, input) by how far the input has moved.
+    /// Inputs from `first` on become how far their hidden rows have moved, by `true_mean` divided
+    /// among the rows they were made of.
+    fn gradients, gradients_wide, gradients_portable(
+        inputs: &mut [Lanes],
+        hidden: &[Lanes],
+        first: usize,
+        batch: &Batch,
+        rows: Option<&WordRows>,
+        true_mean: bool,
+        width: usize,
+    )
+}
+
+#[inline(always)]
+fn gradients_portable(
+    inputs: &mut [Lanes],
+    hidden: &[Lanes],
+    first: usize,
+    batch: &Batch,
+    rows: Option<&WordRows>,
+    true_mean: bool,
+    width: usize,
+) {
+    for (i, (input, hidden)) in (first..).zip(inputs.chunks_mut(width).zip(hidden.chunks(width))) {
+        let scale = match true_mean {
+            true => Lanes::all(1.0 / batch.rows_of(i, rows) as f32),
+            false => Lanes::all(1.0),
+        };
+        for (old, new) in input.iter_mut().zip(hidden) {
+            *old = new.minus(*old).times(scale);
+        }
+    }
+}
+
+for_processors! {
+    /// Moves rows of a block, each (place, gradient) by a gradient.
     fn move_rows, move_rows_wide, move_rows_portable(
         numbers: &mut [Lanes],
         returns: &[(u32, u32)],
@@ -617,13 +613,13 @@ fn move_rows_portable(
     moved: &[Lanes],
     width: usize,
 ) {
-    for (i, &(place, input)) in returns.iter().enumerate() {
-        if let Some(&(place, input)) = returns.get(i + AHEAD) {
+    for (i, &(place, gradient)) in returns.iter().enumerate() {
+        if let Some(&(place, gradient)) = returns.get(i + AHEAD) {
             prefetch(&numbers[place as usize * width..][..width]);
-            prefetch(&moved[input as usize * width..][..width]);
+            prefetch(&moved[gradient as usize * width..][..width]);
         }
         let row = &mut numbers[place as usize * width..][..width];
-        add(row, &moved[input as usize * width..][..width]);
+        add(row, &moved[gradient as usize * width..][..width]);
     }
 }
 

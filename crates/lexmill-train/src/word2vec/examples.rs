@@ -103,8 +103,10 @@ impl<T: Copy> Sorted<T> {
         &self.items[self.starts[number] as usize..self.starts[number + 1] as usize]
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.items.len()
+    /// [`items`](Sorted::items), none if there are fewer numbers.
+    #[inline(always)]
+    pub(crate) fn get(&self, number: usize) -> &[T] {
+        if number + 1 < self.starts.len() { self.items(number) } else { &[] }
     }
 
     /// `parts[starts[k]..starts[k + 1]]` are the items of number k.
@@ -247,7 +249,7 @@ mod tests {
         for (tile, expected) in expected.iter().enumerate() {
             assert_eq!(sorted.items(tile), expected);
         }
-        assert_eq!(predictions, sorted.len() as u64);
+        assert_eq!(predictions, sorted.all().len() as u64);
         let all = Windows { shrink: false, ..windows }.reaches(&(0..3), [0, 0]);
         assert_eq!(all, [4, 4, 4]);
     }
