@@ -35,6 +35,8 @@ use crate::lanes::{Lanes, for_processors, prefetch};
 const PART: usize = 64;
 /// Words whose rows are asked for ahead of their turn.
 const AHEAD: usize = 4;
+/// Windows whose rows are asked for ahead of their turn.
+const WINDOWS_AHEAD: usize = 2;
 /// How often one word may stand in the inputs of a batch. Subsampling keeps natural text far below.
 const MOST: u32 = 200;
 /// Strips of the text that a batch has runs of windows from.
@@ -478,6 +480,22 @@ impl Source<'_> {
         let (block, place) = self.split.of(id);
         &self.blocks[block as usize][place as usize * self.width..][..self.width]
     }
+
+    /// Makes `sum` the sum of rows, in their order.
+    #[inline(always)]
+    fn sum(&self, sum: &mut [Lanes], rows: &[u32]) {
+        sum.fill(Lanes::ZERO);
+        let (fours, rest) = rows.as_chunks();
+        for &[a, b, c, d] in fours {
+            let rows = self.row(a).iter().zip(self.row(b)).zip(self.row(c)).zip(self.row(d));
+            for (sum, (((a, b), c), d)) in sum.iter_mut().zip(rows) {
+                *sum = sum.plus(*a).plus(*b).plus(*c).plus(*d);
+            }
+        }
+        for &row in rest {
+            add(sum, self.row(row));
+        }
+    }
 }
 
 #[inline(always)]
@@ -505,10 +523,7 @@ fn sum_words_portable(sums: &mut [Lanes], words: &[u32], rows: &WordRows, source
                 prefetch(source.row(row));
             }
         }
-        sum.fill(Lanes::ZERO);
-        for &row in rows.of(words[i]) {
-            add(sum, source.row(row));
-        }
+        source.sum(sum, rows.of(words[i]));
     }
 }
 
@@ -543,13 +558,10 @@ fn make_inputs_portable(
                 }
             }
             None => {
-                for &row in batch.made_of.get(i + 1) {
+                for &row in batch.made_of.get(i + WINDOWS_AHEAD) {
                     prefetch(source.row(row));
                 }
-                input.fill(Lanes::ZERO);
-                for &row in batch.made_of.items(i) {
-                    add(input, source.row(row));
-                }
+                source.sum(input, batch.made_of.items(i));
             }
         }
         if mean {
