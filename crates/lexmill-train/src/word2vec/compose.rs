@@ -33,8 +33,8 @@ use crate::lanes::{Lanes, for_processors, prefetch};
 
 /// Words whose rows one worker sums at a time.
 const PART: usize = 64;
-/// Words whose rows are asked for ahead of their turn.
-const AHEAD: usize = 4;
+/// Rows that are asked for ahead of their turn.
+const AHEAD: usize = 6;
 /// Windows whose rows are asked for ahead of their turn.
 const WINDOWS_AHEAD: usize = 2;
 /// How often one word may stand in the inputs of a batch. Subsampling keeps natural text far below.
@@ -44,17 +44,18 @@ const RUNS: usize = 64;
 
 /// Inputs and what they predict.
 pub(crate) struct Batch {
-    /// With subwords, the different words that inputs are made of.
-    words: Vec<u32>,
-    /// What each input is made of: words, or with subwords their places in `words`.
+    /// With subwords, the rows of the different words that inputs are made of; and by input block,
+    /// place in the block and number of the word.
+    words: Option<(Sorted<u32>, Sorted<(u32, u32)>)>,
+    /// What each input is made of: rows, or with subwords numbers of these words.
     made_of: Sorted<u32>,
     /// Where each group of inputs starts, and where the last ends.
     groups: Vec<usize>,
     /// Examples by tile: `group · output blocks + output block`; their rows count from the group's
     /// start.
     pairs: Sorted<Pair>,
-    /// By input block, or with subwords by place in `words`: place in the block, and which of the
-    /// [`Composer`]'s rows is the gradient.
+    /// By input block place in the block, or with subwords by word 0; and which of the [`Composer`]'s
+    /// rows is the gradient.
     returns: Sorted<(u32, u32)>,
     /// Words that are predicted.
     pub(crate) predictions: u64,
@@ -66,7 +67,7 @@ pub(crate) struct Batch {
 #[derive(Clone, Copy)]
 pub(crate) struct Batching<'a> {
     pub(crate) architecture: Architecture,
-    pub(crate) subwords: bool,
+    pub(crate) rows: Option<&'a WordRows>,
     pub(crate) windows: usize,
     pub(crate) outputs: Outputs<'a>,
     pub(crate) inputs: Split,
@@ -238,9 +239,9 @@ impl Batching<'_> {
         let mut places = HashMap::<u32, u32, rustc_hash::FxBuildHasher>::default();
         for &window in &order {
             let contexts = &around[windows[window as usize].1.clone()];
-            match self.subwords {
-                false => parts.extend_from_slice(contexts),
-                true => parts.extend(contexts.iter().map(|&word| {
+            match self.rows {
+                None => parts.extend_from_slice(contexts),
+                Some(_) => parts.extend(contexts.iter().map(|&word| {
                     *places.entry(word).or_insert_with(|| {
                         words.push(word);
                         words.len() as u32 - 1
@@ -251,14 +252,15 @@ impl Batching<'_> {
         }
         let made_of = Sorted::from_parts(starts, parts);
         let returns = self.returns(&made_of, &groups, words.len());
+        let words = self.rows.map(|rows| self.word_rows(&words, rows));
         let predictions = windows.len() as u64;
         Batch { words, made_of, groups, pairs, returns, predictions, end }
     }
 
     /// Whom each part of the inputs gets its gradients from.
     fn returns(&self, made_of: &Sorted<u32>, groups: &[usize], words: usize) -> Sorted<(u32, u32)> {
-        let numbers = if self.subwords { words } else { self.inputs.blocks() as usize };
-        let of = |part: u32| if self.subwords { (part, 0) } else { self.inputs.of(part) };
+        let numbers = if self.rows.is_some() { words } else { self.inputs.blocks() as usize };
+        let of = |part| if self.rows.is_some() { (part, 0) } else { self.inputs.of(part) };
         let mut returns = Sorting::new(numbers);
         made_of.all().iter().for_each(|&part| returns.count(of(part).0));
         returns.counted((0, 0));
@@ -273,6 +275,26 @@ impl Batching<'_> {
             }
         }
         returns.done()
+    }
+
+    /// The rows of words; and by input block, place in the block and number of the word.
+    fn word_rows(&self, words: &[u32], rows: &WordRows) -> (Sorted<u32>, Sorted<(u32, u32)>) {
+        let (mut starts, mut all) = (vec![0], Vec::new());
+        for &word in words {
+            all.extend_from_slice(rows.of(word));
+            starts.push(all.len() as u32);
+        }
+        let mut sorting = Sorting::new(self.inputs.blocks() as usize);
+        all.iter().for_each(|&row| sorting.count(self.inputs.of(row).0));
+        sorting.counted((0, 0));
+        let all = Sorted::from_parts(starts, all);
+        for word in 0..words.len() {
+            for &row in all.items(word) {
+                let (block, place) = self.inputs.of(row);
+                sorting.put(block, (place, word as u32));
+            }
+        }
+        (all, sorting.done())
     }
 
     /// Skip-gram with subwords: the hidden rows are those of the different centers.
@@ -298,6 +320,7 @@ impl Batching<'_> {
         let parts = 0..words.len() as u32;
         let made_of = Sorted::from_parts((0..=words.len() as u32).collect(), parts.collect());
         let returns = self.returns(&made_of, &groups, words.len());
+        let words = self.rows.map(|rows| self.word_rows(&words, rows));
         let predictions = windows.iter().map(|window| window.1.len() as u64).sum();
         Batch { words, made_of, groups, pairs, returns, predictions, end }
     }
@@ -307,7 +330,6 @@ impl Batching<'_> {
 pub(crate) struct Composer<'a> {
     settings: &'a Word2vecSettings,
     step: Step,
-    rows: Option<&'a WordRows>,
     outputs: Outputs<'a>,
     inputs_split: Split,
     threads: usize,
@@ -322,12 +344,11 @@ impl<'a> Composer<'a> {
     pub(crate) fn new(
         settings: &'a Word2vecSettings,
         step: Step,
-        rows: Option<&'a WordRows>,
         (inputs_split, outputs): (Split, Outputs<'a>),
         threads: usize,
     ) -> Composer<'a> {
         let (hidden, sums) = Default::default();
-        Composer { settings, step, rows, outputs, inputs_split, threads, hidden, sums }
+        Composer { settings, step, outputs, inputs_split, threads, hidden, sums }
     }
 
     /// Trains on a batch; `name` names its random numbers. Returns the sum of the losses.
@@ -343,10 +364,10 @@ impl<'a> Composer<'a> {
         let width = width(input.dim);
         let count = batch.groups[batch.groups.len() - 1];
         let source = Source { blocks: &input.blocks, split: self.inputs_split, width };
-        if let Some(rows) = self.rows {
-            self.sums.resize(batch.words.len() * width, Lanes::ZERO);
-            let parts = self.sums.par_chunks_mut(PART * width).zip(batch.words.par_chunks(PART));
-            parts.for_each(|(sums, words)| sum_words(sums, words, rows, source));
+        if let Some((rows, _)) = &batch.words {
+            self.sums.resize(rows.len() * width, Lanes::ZERO);
+            let parts = self.sums.par_chunks_mut(PART * width).enumerate();
+            parts.for_each(|(part, sums)| sum_words(sums, part * PART, rows, source));
         }
         self.hidden.resize(2 * count * width, Lanes::ZERO);
         let blocks = self.outputs.blocks();
@@ -378,7 +399,6 @@ impl<'a> Composer<'a> {
             })
             .collect();
         let (step, sums, last) = (&self.step, &self.sums[..], tiles.last().map(|t| t.stratum));
-        let words = self.rows.map(|rows| (rows, sums));
         let mean = self.settings.cbow_mean.unwrap_or(true);
         let true_mean = mean && self.settings.cbow_gradient == Some(CbowGradient::Mean);
         let columns = output.blocks.iter_mut().map(Vec::as_mut_slice).collect();
@@ -392,7 +412,7 @@ impl<'a> Composer<'a> {
                 let first = batch.groups[tile.row_block as usize];
                 let (rows, inputs) = rows.split_at_mut(rows.len() / 2);
                 if tile.stratum == 0 {
-                    make_inputs(rows, first, batch, source, words, mean);
+                    make_inputs(rows, first, batch, source, sums, mean);
                     inputs.copy_from_slice(rows);
                 }
                 let of = |column: u32| {
@@ -421,7 +441,7 @@ impl<'a> Composer<'a> {
                     loss += negatives(step, pairs, own, rows, columns, &mut draw, rate, scratch);
                 }
                 if Some(tile.stratum) == last {
-                    gradients(inputs, rows, first, batch, self.rows, true_mean, width);
+                    gradients(inputs, rows, first, batch, true_mean, width);
                 }
                 loss
             },
@@ -434,7 +454,7 @@ impl<'a> Composer<'a> {
     fn give_back(&mut self, batch: &Batch, input: &mut Matrix) {
         let width = width(input.dim);
         let moved = &self.hidden[..];
-        let Some(rows) = self.rows else {
+        let Some((_, returns)) = &batch.words else {
             input.blocks.par_iter_mut().enumerate().for_each(|(block, numbers)| {
                 move_rows(numbers, batch.returns.items(block), moved, width);
             });
@@ -449,19 +469,19 @@ impl<'a> Composer<'a> {
                 }
             }
         });
-        let (split, by_word) = (self.inputs_split, &self.sums[..]);
+        let by_word = &self.sums[..];
         input.blocks.par_iter_mut().enumerate().for_each(|(block, numbers)| {
-            move_word_rows(numbers, block, &batch.words, rows, split, by_word, width);
+            move_rows(numbers, returns.items(block), by_word, width);
         });
     }
 }
 
 impl Batch {
     /// How many rows input `i` is made of.
-    fn rows_of(&self, i: usize, rows: Option<&WordRows>) -> usize {
+    fn rows_of(&self, i: usize) -> usize {
         let parts = self.made_of.items(i);
-        rows.map_or(parts.len(), |rows| {
-            parts.iter().map(|&part| rows.of(self.words[part as usize]).len()).sum()
+        self.words.as_ref().map_or(parts.len(), |(rows, _)| {
+            parts.iter().map(|&word| rows.items(word as usize).len()).sum()
         })
     }
 }
@@ -506,24 +526,22 @@ fn add(to: &mut [Lanes], from: &[Lanes]) {
 }
 
 for_processors! {
-    /// The sum of the rows of each word.
+    /// The sum of the rows of each word from `first` on.
     fn sum_words, sum_words_wide, sum_words_portable(
         sums: &mut [Lanes],
-        words: &[u32],
-        rows: &WordRows,
+        first: usize,
+        rows: &Sorted<u32>,
         source: Source<'_>,
     )
 }
 
 #[inline(always)]
-fn sum_words_portable(sums: &mut [Lanes], words: &[u32], rows: &WordRows, source: Source<'_>) {
-    for (i, sum) in sums.chunks_mut(source.width).enumerate() {
-        if let Some(&next) = words.get(i + 1) {
-            for &row in rows.of(next) {
-                prefetch(source.row(row));
-            }
+fn sum_words_portable(sums: &mut [Lanes], first: usize, rows: &Sorted<u32>, source: Source<'_>) {
+    for (word, sum) in (first..).zip(sums.chunks_mut(source.width)) {
+        for &row in rows.get(word + 1) {
+            prefetch(source.row(row));
         }
-        source.sum(sum, rows.of(words[i]));
+        source.sum(sum, rows.items(word));
     }
 }
 
@@ -534,7 +552,7 @@ for_processors! {
         first: usize,
         batch: &Batch,
         source: Source<'_>,
-        words: Option<(&WordRows, &[Lanes])>,
+        sums: &[Lanes],
         mean: bool,
     )
 }
@@ -545,13 +563,13 @@ fn make_inputs_portable(
     first: usize,
     batch: &Batch,
     source: Source<'_>,
-    words: Option<(&WordRows, &[Lanes])>,
+    sums: &[Lanes],
     mean: bool,
 ) {
     let width = source.width;
     for (i, input) in (first..).zip(inputs.chunks_mut(width)) {
-        match words {
-            Some((_, sums)) => {
+        match &batch.words {
+            Some(_) => {
                 input.fill(Lanes::ZERO);
                 for &part in batch.made_of.items(i) {
                     add(input, &sums[part as usize * width..][..width]);
@@ -565,7 +583,7 @@ fn make_inputs_portable(
             }
         }
         if mean {
-            let scale = Lanes::all(1.0 / batch.rows_of(i, words.map(|(rows, _)| rows)) as f32);
+            let scale = Lanes::all(1.0 / batch.rows_of(i) as f32);
             for lanes in &mut *input {
                 *lanes = lanes.times(scale);
             }
@@ -581,7 +599,6 @@ for_processors! {
         hidden: &[Lanes],
         first: usize,
         batch: &Batch,
-        rows: Option<&WordRows>,
         true_mean: bool,
         width: usize,
     )
@@ -593,13 +610,12 @@ fn gradients_portable(
     hidden: &[Lanes],
     first: usize,
     batch: &Batch,
-    rows: Option<&WordRows>,
     true_mean: bool,
     width: usize,
 ) {
     for (i, (input, hidden)) in (first..).zip(inputs.chunks_mut(width).zip(hidden.chunks(width))) {
         let scale = match true_mean {
-            true => Lanes::all(1.0 / batch.rows_of(i, rows) as f32),
+            true => Lanes::all(1.0 / batch.rows_of(i) as f32),
             false => Lanes::all(1.0),
         };
         for (old, new) in input.iter_mut().zip(hidden) {
@@ -632,42 +648,6 @@ fn move_rows_portable(
         }
         let row = &mut numbers[place as usize * width..][..width];
         add(row, &moved[gradient as usize * width..][..width]);
-    }
-}
-
-for_processors! {
-    /// Moves the rows of words that lie in a block.
-    fn move_word_rows, move_word_rows_wide, move_word_rows_portable(
-        numbers: &mut [Lanes],
-        block: usize,
-        words: &[u32],
-        rows: &WordRows,
-        split: Split,
-        by_word: &[Lanes],
-        width: usize,
-    )
-}
-
-#[inline(always)]
-fn move_word_rows_portable(
-    numbers: &mut [Lanes],
-    block: usize,
-    words: &[u32],
-    rows: &WordRows,
-    split: Split,
-    by_word: &[Lanes],
-    width: usize,
-) {
-    for (i, &word) in words.iter().enumerate() {
-        if let Some(&next) = words.get(i + AHEAD) {
-            for &row in rows.in_block(next, block) {
-                prefetch(&numbers[split.of(row).1 as usize * width..][..width]);
-            }
-        }
-        for &row in rows.in_block(word, block) {
-            let row = &mut numbers[split.of(row).1 as usize * width..][..width];
-            add(row, &by_word[i * width..][..width]);
-        }
     }
 }
 

@@ -91,7 +91,7 @@ impl Split {
 }
 
 /// Items sorted by a small number, those of one number in the order in which they came.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sorted<T> {
     starts: Vec<u32>,
     items: Vec<T>,
@@ -107,6 +107,11 @@ impl<T: Copy> Sorted<T> {
     #[inline(always)]
     pub(crate) fn get(&self, number: usize) -> &[T] {
         if number + 1 < self.starts.len() { self.items(number) } else { &[] }
+    }
+
+    /// How many numbers there are.
+    pub(crate) fn len(&self) -> usize {
+        self.starts.len() - 1
     }
 
     /// `parts[starts[k]..starts[k + 1]]` are the items of number k.

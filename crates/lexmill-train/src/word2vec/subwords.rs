@@ -1,9 +1,7 @@
 //! Which input rows make a word's vector: its own, and those of its character n-grams.
 
-use lexmill_vocab::{BlockLayout, Subwords, Vocabulary};
+use lexmill_vocab::{Subwords, Vocabulary};
 use rayon::prelude::*;
-
-use super::examples::Split;
 
 /// The rows of each word. Rows below the number of words are the words' own; after them come the
 /// buckets that some n-gram of the vocabulary falls into, the most frequent first.
@@ -11,17 +9,13 @@ pub(crate) struct WordRows {
     /// The bucket of each row after the words'.
     pub(crate) buckets: Vec<u32>,
     starts: Vec<usize>,
-    /// Rows, sorted by block.
     rows: Vec<u32>,
-    /// For each word and block, where the rows of that block start among the word's.
-    marks: Vec<u16>,
-    blocks: usize,
 }
 
 impl WordRows {
-    pub(crate) fn new(vocabulary: &Vocabulary, ngrams: Subwords, blocks: u32) -> WordRows {
+    pub(crate) fn new(vocabulary: &Vocabulary, ngrams: Subwords) -> WordRows {
         let words = vocabulary.len() as u32;
-        let mut of_words: Vec<Vec<u32>> = (0..words)
+        let of_words: Vec<Vec<u32>> = (0..words)
             .into_par_iter()
             .map(|id| {
                 let mut buckets = Vec::new();
@@ -40,43 +34,24 @@ impl WordRows {
         let buckets: Vec<u32> = ranked.into_iter().map(|(bucket, _)| bucket).collect();
         let row_of: std::collections::HashMap<u32, u32> =
             buckets.iter().zip(words..).map(|(&bucket, row)| (bucket, row)).collect();
-        let split = Split::new(BlockLayout::new(words as usize + buckets.len(), blocks));
-        let (mut starts, mut rows, mut marks) = (vec![0], Vec::new(), Vec::new());
-        for (id, buckets) in of_words.iter_mut().enumerate() {
-            for bucket in buckets.iter_mut() {
-                *bucket = row_of[bucket];
-            }
-            buckets.insert(0, id as u32);
-            buckets.sort_by_key(|&row| split.of(row).0);
-            for block in 0..=blocks {
-                marks.push(buckets.partition_point(|&row| split.of(row).0 < block) as u16);
-            }
-            rows.append(buckets);
+        let (mut starts, mut rows) = (vec![0], Vec::new());
+        for (id, buckets) in (0..).zip(&of_words) {
+            rows.push(id);
+            rows.extend(buckets.iter().map(|bucket| row_of[bucket]));
             starts.push(rows.len());
         }
-        WordRows { buckets, starts, rows, marks, blocks: blocks as usize }
+        WordRows { buckets, starts, rows }
     }
 
-    /// All rows of a word, its own among them.
+    /// All rows of a word: its own, then those of its n-grams.
     #[inline(always)]
     pub(crate) fn of(&self, word: u32) -> &[u32] {
         &self.rows[self.starts[word as usize]..self.starts[word as usize + 1]]
     }
 
-    /// The rows of a word that lie in `block`.
-    #[inline(always)]
-    pub(crate) fn in_block(&self, word: u32, block: usize) -> &[u32] {
-        let first = word as usize * (self.blocks + 1) + block;
-        let (from, to) = (self.marks[first], self.marks[first + 1]);
-        &self.of(word)[usize::from(from)..usize::from(to)]
-    }
-
     /// Bytes of memory.
     pub(crate) fn bytes(&self) -> u64 {
-        (self.starts.len() * 8
-            + self.rows.len() * 4
-            + self.marks.len() * 2
-            + self.buckets.len() * 4) as u64
+        (self.starts.len() * 8 + self.rows.len() * 4 + self.buckets.len() * 4) as u64
     }
 }
 
@@ -89,24 +64,13 @@ mod tests {
         let words = [("ab", 9), ("abc", 5), ("</s>", 4), ("é", 1)];
         let vocabulary = Vocabulary::from_ordered(words).unwrap();
         let ngrams = Subwords { minn: 2, maxn: 4, bucket: 7 };
-        let rows = WordRows::new(&vocabulary, ngrams, 4);
-        let split = Split::new(BlockLayout::new(4 + rows.buckets.len(), 4));
+        let rows = WordRows::new(&vocabulary, ngrams);
         for (id, word) in (0..).zip(vocabulary.words()) {
             let mut buckets = Vec::new();
             ngrams.buckets(word, &mut buckets);
             let row = |bucket| 4 + rows.buckets.iter().position(|b| b == bucket).unwrap() as u32;
-            let mut expected: Vec<u32> = buckets.iter().map(row).collect();
-            expected.push(id);
-            expected.sort_unstable();
-            let mut found = rows.of(id).to_vec();
-            let by_block: Vec<u32> =
-                (0..4).flat_map(|block| rows.in_block(id, block).to_vec()).collect();
-            assert_eq!(by_block, found);
-            assert!((0..4).all(|b| {
-                rows.in_block(id, b).iter().all(|&row| split.of(row).0 as usize == b)
-            }));
-            found.sort_unstable();
-            assert_eq!(found, expected, "{word}");
+            let expected: Vec<u32> = [id].into_iter().chain(buckets.iter().map(row)).collect();
+            assert_eq!(rows.of(id), expected, "{word}");
         }
         assert_eq!(rows.of(2), [2]);
     }

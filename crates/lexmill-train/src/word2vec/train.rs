@@ -122,8 +122,7 @@ pub fn run(
         true => blocks.min(COMPOSED_TILE_BLOCKS),
         false => blocks,
     };
-    let rows =
-        settings.ngrams().map(|ngrams| pool.install(|| WordRows::new(&vocabulary, ngrams, blocks)));
+    let rows = settings.ngrams().map(|ngrams| pool.install(|| WordRows::new(&vocabulary, ngrams)));
     let input = BlockLayout::new(words + rows.as_ref().map_or(0, |r| r.buckets.len()), blocks);
     let filter = Filter::new(&vocabulary, settings.sample);
     let tree = settings
@@ -259,7 +258,7 @@ impl Training<'_> {
             let mut portions = Portions::new(loaded, shards, from);
             let threads = self.resources.threads;
             let split = (self.inputs, self.outputs);
-            let mut composer = Composer::new(settings, self.step, self.shape.rows, split, threads);
+            let mut composer = Composer::new(settings, self.step, split, threads);
             while state.epochs < settings.epochs {
                 let begun = Instant::now();
                 while state.portions * portion_tokens < self.tokens {
@@ -338,7 +337,7 @@ impl Training<'_> {
         let (loss, examples) = if settings.composed() {
             let batching = Batching {
                 architecture: settings.architecture,
-                subwords: settings.subwords,
+                rows: self.shape.rows,
                 windows: settings.batch_windows as usize,
                 outputs,
                 inputs,

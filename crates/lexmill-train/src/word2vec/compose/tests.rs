@@ -43,7 +43,7 @@ impl Lab {
     fn new(kind: &str, fields: &str, even: bool) -> Lab {
         let (settings, vocabulary) = (settings(kind, fields), vocabulary());
         let ngrams = settings.ngrams().map(|_| Subwords { minn: 2, maxn: 3, bucket: 40 });
-        let rows = ngrams.map(|ngrams| WordRows::new(&vocabulary, ngrams, BLOCKS));
+        let rows = ngrams.map(|ngrams| WordRows::new(&vocabulary, ngrams));
         let tree =
             settings.hierarchical().then(|| Tree::new(&vocabulary, vocabulary.counts(), BLOCKS));
         let dealt = BlockLayout::new(WORDS, BLOCKS);
@@ -58,7 +58,7 @@ impl Lab {
         }
         let batching = Batching {
             architecture: settings.architecture,
-            subwords: settings.subwords,
+            rows: rows.as_ref(),
             windows: 64,
             outputs: outputs(tree.as_ref()),
             inputs: split(&input),
@@ -92,7 +92,7 @@ impl Lab {
             saturation: self.settings.saturation(),
         };
         let split = (split(&self.input), outputs(self.tree.as_ref()));
-        let mut composer = Composer::new(&self.settings, step, self.rows.as_ref(), split, 2);
+        let mut composer = Composer::new(&self.settings, step, split, 2);
         let name = [1, 2, 3, 4];
         composer.train(&self.batch, &mut self.input, &mut self.output, &self.noise, rate, name)
     }
