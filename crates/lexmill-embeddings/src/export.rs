@@ -23,7 +23,8 @@
 //! not written again when the stage is taken up after a cut.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 
 use lexmill_store::table::{Batch, Column, ColumnType, TableReader, TableWriter};
@@ -377,15 +378,21 @@ fn write_text(
         written += batch.rows() as u64;
         let words = words(&batch, format)?;
         // Formatting a float takes 20 times as long as reading it, so this is where threads help.
-        let texts: Vec<Vec<u8>> = pool.install(|| {
+        let texts: Vec<String> = pool.install(|| {
             words
                 .par_chunks(TEXT_ROWS)
                 .zip(vectors.par_chunks(TEXT_ROWS * rows.dim))
-                .map(|(words, vectors)| format_rows(words, vectors, rows.dim))
+                .map(|(words, vectors)| {
+                    let mut text = String::with_capacity(vectors.len() * 13);
+                    for (word, vector) in words.iter().zip(vectors.chunks_exact(rows.dim)) {
+                        text_line(&mut text, word, vector);
+                    }
+                    text
+                })
                 .collect()
         });
         for text in texts {
-            file.write_all(&text).map_err(StoreError::io("write", path))?;
+            file.write_all(text.as_bytes()).map_err(StoreError::io("write", path))?;
         }
     }
     rows.check(written)?;
@@ -424,16 +431,13 @@ fn words(batch: &Batch, format: Format) -> Result<Vec<&str>> {
     }
 }
 
-fn format_rows(words: &[&str], vectors: &[f32], dim: usize) -> Vec<u8> {
-    let mut text = Vec::with_capacity(vectors.len() * 13);
-    for (word, vector) in words.iter().zip(vectors.chunks_exact(dim)) {
-        text.extend_from_slice(word.as_bytes());
-        for value in vector {
-            write!(text, " {value}").expect("a Vec takes any bytes");
-        }
-        text.push(b'\n');
+/// Appends a line of the text formats: the word and its values, with the fewest digits that read back.
+pub fn text_line(text: &mut String, word: &str, vector: &[f32]) {
+    text.push_str(word);
+    for value in vector {
+        write!(text, " {value}").expect("a String takes any text");
     }
-    text
+    text.push('\n');
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! `lexmill vector`, and opening what it and `lexmill neighbors` ask.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
@@ -85,25 +84,18 @@ pub(crate) fn run(path: &Path, words: &[String], json: bool) -> Result<()> {
             }
             format!("[{}]\n", rows.join(",\n"))
         }
-        false => as_text(&found),
+        false => {
+            let mut text = String::new();
+            for (word, vector) in &found {
+                export::text_line(&mut text, word, vector);
+            }
+            text
+        }
     })?;
     match words.iter().find(|word| !found.iter().any(|(found, _)| found == word)) {
         Some(word) => Err(missing(&vectors, word, vectors.embeddings()?.len(), path)),
         None => Ok(()),
     }
-}
-
-/// A line for each word: the word and its values, with the fewest digits that read back.
-fn as_text(found: &[(&String, Vec<f32>)]) -> String {
-    let mut text = String::new();
-    for (word, vector) in found {
-        text += word;
-        for value in vector {
-            write!(text, " {value}").expect("a String takes any text");
-        }
-        text.push('\n');
-    }
-    text
 }
 
 /// What to read of a run directory: the one export in it, or the model it was made of if that has

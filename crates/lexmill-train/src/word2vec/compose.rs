@@ -44,9 +44,8 @@ const RUNS: usize = 64;
 
 /// Inputs and what they predict.
 pub(crate) struct Batch {
-    /// With subwords, the rows of the different words that inputs are made of; and by input block,
-    /// place in the block and number of the word.
-    words: Option<(Sorted<u32>, Sorted<(u32, u32)>)>,
+    /// With subwords, the different words that inputs are made of.
+    words: Option<Words>,
     /// What each input is made of: rows, or with subwords numbers of these words.
     made_of: Sorted<u32>,
     /// Where each group of inputs starts, and where the last ends.
@@ -61,6 +60,13 @@ pub(crate) struct Batch {
     pub(crate) predictions: u64,
     /// The position in the kept tokens up to which as many are done.
     pub(crate) end: usize,
+}
+
+/// What the words of a batch are made of.
+struct Words {
+    rows: Sorted<u32>,
+    /// By input block: place in the block, and number of the word.
+    returns: Sorted<(u32, u32)>,
 }
 
 /// How batches are made.
@@ -277,8 +283,7 @@ impl Batching<'_> {
         returns.done()
     }
 
-    /// The rows of words; and by input block, place in the block and number of the word.
-    fn word_rows(&self, words: &[u32], rows: &WordRows) -> (Sorted<u32>, Sorted<(u32, u32)>) {
+    fn word_rows(&self, words: &[u32], rows: &WordRows) -> Words {
         let (mut starts, mut all) = (vec![0], Vec::new());
         for &word in words {
             all.extend_from_slice(rows.of(word));
@@ -294,7 +299,7 @@ impl Batching<'_> {
                 sorting.put(block, (place, word as u32));
             }
         }
-        (all, sorting.done())
+        Words { rows: all, returns: sorting.done() }
     }
 
     /// Skip-gram with subwords: the hidden rows are those of the different centers.
@@ -364,7 +369,7 @@ impl<'a> Composer<'a> {
         let width = width(input.dim);
         let count = batch.groups[batch.groups.len() - 1];
         let source = Source { blocks: &input.blocks, split: self.inputs_split, width };
-        if let Some((rows, _)) = &batch.words {
+        if let Some(Words { rows, .. }) = &batch.words {
             self.sums.resize(rows.len() * width, Lanes::ZERO);
             let parts = self.sums.par_chunks_mut(PART * width).enumerate();
             parts.for_each(|(part, sums)| sum_words(sums, part * PART, rows, source));
@@ -454,7 +459,7 @@ impl<'a> Composer<'a> {
     fn give_back(&mut self, batch: &Batch, input: &mut Matrix) {
         let width = width(input.dim);
         let moved = &self.hidden[..];
-        let Some((_, returns)) = &batch.words else {
+        let Some(Words { returns, .. }) = &batch.words else {
             input.blocks.par_iter_mut().enumerate().for_each(|(block, numbers)| {
                 move_rows(numbers, batch.returns.items(block), moved, width);
             });
@@ -480,8 +485,8 @@ impl Batch {
     /// How many rows input `i` is made of.
     fn rows_of(&self, i: usize) -> usize {
         let parts = self.made_of.items(i);
-        self.words.as_ref().map_or(parts.len(), |(rows, _)| {
-            parts.iter().map(|&word| rows.items(word as usize).len()).sum()
+        self.words.as_ref().map_or(parts.len(), |words| {
+            parts.iter().map(|&word| words.rows.items(word as usize).len()).sum()
         })
     }
 }

@@ -382,10 +382,21 @@ impl Word2vecSettings {
     /// Tokens that are cut into examples at a time: about 8 million examples at most. It shows in
     /// the result, so it goes by settings alone.
     pub(crate) fn portion(&self) -> u64 {
-        let parts = if self.hierarchical() { 2 } else { 1 };
         self.portion_tokens.unwrap_or_else(|| {
-            ((2u64 << 20) * 5 / u64::from(self.window) / parts).clamp(1 << 16, 4 << 20)
+            ((2u64 << 20) * 5 / u64::from(self.window) / self.pieces()).clamp(1 << 16, 4 << 20)
         })
+    }
+
+    /// Examples of a prediction, at most.
+    fn pieces(&self) -> u64 {
+        if self.hierarchical() { 2 } else { 1 }
+    }
+
+    /// Bytes of memory for a portion and its examples, if subsampling leaves nothing out.
+    pub(crate) fn portion_bytes(&self) -> u64 {
+        let window = u64::from(self.window);
+        let contexts = if self.shrink_windows { window + 1 } else { 2 * window };
+        self.portion() * (8 + 8 * contexts * self.pieces())
     }
 
     /// The learning rate when this part of all tokens of all epochs is done.

@@ -69,10 +69,8 @@ pub(crate) struct Step {
 
 /// Room for a group's numbers, kept from group to group.
 pub(crate) struct Scratch {
-    /// Negative rows, and what they gain: tiles one after the other, lane by lane.
-    fives: Vec<[Lanes; TILE]>,
+    /// What negatives gain, those that are handled together lane by lane.
     five_gains: Vec<[Lanes; TILE]>,
-    ones: Vec<[Lanes; 1]>,
     one_gains: Vec<[Lanes; 1]>,
     /// An input row before it moves.
     input: Vec<Lanes>,
@@ -93,9 +91,7 @@ impl Scratch {
         let scores = (GROUP * step.negatives.max(1)).max(PATHS * step.longest);
         let scores = scores.next_multiple_of(LANES);
         Scratch {
-            fives: vec![[Lanes::ZERO; TILE]; step.width * fives],
             five_gains: vec![[Lanes::ZERO; TILE]; step.width * fives],
-            ones: vec![[Lanes::ZERO; 1]; step.width * ones],
             one_gains: vec![[Lanes::ZERO; 1]; step.width * ones],
             input: vec![Lanes::ZERO; step.width],
             products: vec![Lanes::ZERO; scores],
@@ -228,9 +224,7 @@ impl Step {
     ) -> f32 {
         let (width, negatives) = (self.width, self.negatives);
         let Scratch {
-            fives,
             five_gains,
-            ones,
             one_gains,
             input,
             products,
@@ -241,10 +235,7 @@ impl Step {
             drawn,
         } = scratch;
         let (drawn, next_drawn) = drawn[group * negatives..].split_at(negatives);
-
-        let (five_ids, one_ids) = drawn.split_at(negatives / TILE * TILE);
-        copy_rows(fives, five_ids, columns, width);
-        copy_rows(ones, one_ids, columns, width);
+        let (fives, ones) = drawn.as_chunks::<TILE>();
         prefetch_rows(next_drawn.iter().copied().take(negatives), columns, width);
 
         // Scores. Lanes are summed in a loop of their own: in this one it would keep the compiler from
@@ -256,13 +247,12 @@ impl Step {
                 prefetch(&rows[next.row as usize * width..][..width]);
             }
             let h = &rows[pair.row as usize * width..][..width];
-            let (five_products, one_products) = products.split_at_mut(five_ids.len());
-            let five_products = five_products.as_chunks_mut::<TILE>().0;
-            for (to, tile) in five_products.iter_mut().zip(fives.chunks(width)) {
-                *to = tile_products(h, tile);
+            let (to_fives, to_ones) = products.as_chunks_mut::<TILE>();
+            for (to, five) in to_fives.iter_mut().zip(fives) {
+                *to = five_products(h, five, columns, width);
             }
-            for (to, tile) in one_products.iter_mut().zip(ones.chunks(width)) {
-                [*to] = tile_products(h, tile);
+            for (to, &one) in to_ones.iter_mut().zip(ones) {
+                *to = row_product(h, &columns[one as usize * width..][..width]);
             }
         }
         sums(products, halves, scores);
@@ -280,25 +270,35 @@ impl Step {
         }
 
         // Rows move, and negatives gain.
+        let alone = fives.len() + ones.len() == 1;
         five_gains.fill([Lanes::ZERO; TILE]);
-        one_gains.fill([Lanes::ZERO; 1]);
+        one_gains.fill([Lanes::ZERO]);
         for (steps, pair) in scores.chunks(negatives).zip(pairs) {
             let h = &mut rows[pair.row as usize * width..][..width];
-            for (input, h) in input.iter_mut().zip(&*h) {
-                *input = *h;
+            if !alone {
+                for (input, h) in input.iter_mut().zip(&*h) {
+                    *input = *h;
+                }
             }
-            let (five_steps, one_steps) = steps.split_at(five_ids.len());
-            let tiles = fives.chunks(width).zip(five_gains.chunks_mut(width));
-            for ((tile, gains), steps) in tiles.zip(five_steps.as_chunks::<TILE>().0) {
-                move_rows(h, input, tile, gains, *steps);
+            let (five_steps, one_steps) = steps.as_chunks::<TILE>();
+            let each = fives.iter().zip(five_gains.chunks_mut(width)).zip(five_steps);
+            for ((five, gains), steps) in each {
+                match alone {
+                    true => move_five::<true>(h, &[], five, columns, width, gains, steps),
+                    false => move_five::<false>(h, input, five, columns, width, gains, steps),
+                }
             }
-            let tiles = ones.chunks(width).zip(one_gains.chunks_mut(width));
-            for ((tile, gains), &step) in tiles.zip(one_steps) {
-                move_rows(h, input, tile, gains, [step]);
+            let each = ones.iter().zip(one_gains.chunks_mut(width)).zip(one_steps);
+            for ((&one, gains), &step) in each {
+                if alone {
+                    input.copy_from_slice(h);
+                }
+                let negative = &columns[one as usize * width..][..width];
+                move_one(h, input, negative, gains, step);
             }
         }
-        add_rows(five_gains, five_ids, columns, width);
-        add_rows(one_gains, one_ids, columns, width);
+        add_rows(five_gains, fives.as_flattened(), columns, width);
+        add_rows(one_gains, ones, columns, width);
         total(losses)
     }
 }
@@ -474,20 +474,7 @@ fn prefetch_rows(ids: impl Iterator<Item = u32>, block: &[Lanes], width: usize) 
     }
 }
 
-/// Copies rows of a block, lane by lane, tile by tile.
-#[inline(always)]
-fn copy_rows<const K: usize>(to: &mut [[Lanes; K]], ids: &[u32], columns: &[Lanes], width: usize) {
-    for (tile, ids) in to.chunks_mut(width).zip(ids.chunks(K)) {
-        for (j, &id) in ids.iter().enumerate() {
-            let row = &columns[id as usize * width..][..width];
-            for (to, from) in tile.iter_mut().zip(row) {
-                to[j] = *from;
-            }
-        }
-    }
-}
-
-/// Adds to rows of a block what [`copy_rows`] laid out.
+/// Adds to rows of a block what they gained.
 #[inline(always)]
 fn add_rows<const K: usize>(from: &[[Lanes; K]], ids: &[u32], columns: &mut [Lanes], width: usize) {
     for (tile, ids) in from.chunks(width).zip(ids.chunks(K)) {
@@ -500,16 +487,73 @@ fn add_rows<const K: usize>(from: &[[Lanes; K]], ids: &[u32], columns: &mut [Lan
     }
 }
 
-/// Products of an input row with the rows of a tile, lane by lane.
+/// Products of an input row with the rows of negatives, lane by lane.
 #[inline(always)]
-fn tile_products<const K: usize>(h: &[Lanes], tile: &[[Lanes; K]]) -> [Lanes; K] {
-    let mut sums = [Lanes::ZERO; K];
-    for (h, tile) in h.iter().zip(tile) {
-        for (sum, n) in sums.iter_mut().zip(tile) {
-            *sum = sum.plus(h.times(*n));
-        }
+fn five_products(
+    h: &[Lanes],
+    negatives: &[u32; TILE],
+    columns: &[Lanes],
+    width: usize,
+) -> [Lanes; TILE] {
+    let [a, b, c, d, e] = *negatives;
+    let row = |id: u32| &columns[id as usize * width..][..width];
+    let (h, a, b, c, d, e) = (&h[..width], row(a), row(b), row(c), row(d), row(e));
+    let mut sums = [Lanes::ZERO; TILE];
+    for k in 0..width {
+        sums[0] = sums[0].plus(h[k].times(a[k]));
+        sums[1] = sums[1].plus(h[k].times(b[k]));
+        sums[2] = sums[2].plus(h[k].times(c[k]));
+        sums[3] = sums[3].plus(h[k].times(d[k]));
+        sums[4] = sums[4].plus(h[k].times(e[k]));
     }
     sums
+}
+
+/// Moves an input row by the rows of negatives, and adds what these gain, by what the input was
+/// before: `input`, or with `ALONE` the row itself.
+#[inline(always)]
+fn move_five<const ALONE: bool>(
+    h: &mut [Lanes],
+    input: &[Lanes],
+    negatives: &[u32; TILE],
+    columns: &[Lanes],
+    width: usize,
+    gains: &mut [[Lanes; TILE]],
+    steps: &[f32; TILE],
+) {
+    let [a, b, c, d, e] = *negatives;
+    let row = |id: u32| &columns[id as usize * width..][..width];
+    let (a, b, c, d, e) = (row(a), row(b), row(c), row(d), row(e));
+    let (h, gains) = (&mut h[..width], &mut gains[..width]);
+    let input = if ALONE { input } else { &input[..width] };
+    let steps = steps.map(Lanes::all);
+    let rows = a.iter().zip(b).zip(c).zip(d).zip(e);
+    for (k, ((h, gains), ((((a, b), c), d), e))) in h.iter_mut().zip(gains).zip(rows).enumerate() {
+        let old = if ALONE { *h } else { input[k] };
+        let mut moved = *h;
+        for ((n, gain), step) in [a, b, c, d, e].into_iter().zip(gains).zip(steps) {
+            moved = moved.plus(n.times(step));
+            *gain = gain.plus(old.times(step));
+        }
+        *h = moved;
+    }
+}
+
+/// Moves an input row by the row of a negative, and adds what this gains, by what the input was
+/// before.
+#[inline(always)]
+fn move_one(
+    h: &mut [Lanes],
+    input: &[Lanes],
+    negative: &[Lanes],
+    gains: &mut [[Lanes; 1]],
+    step: f32,
+) {
+    let step = Lanes::all(step);
+    for (((h, input), n), [gain]) in h.iter_mut().zip(input).zip(negative).zip(gains) {
+        *h = h.plus(n.times(step));
+        *gain = gain.plus(input.times(step));
+    }
 }
 
 /// The product of two rows, lane by lane.
@@ -578,26 +622,6 @@ fn step_nodes(
         b[k] = b[k].plus(old.times(t));
         c[k] = c[k].plus(old.times(u));
         d[k] = d[k].plus(old.times(v));
-    }
-}
-
-/// Moves an input row by the rows of a tile, and adds what these gain: `input` is the row before.
-#[inline(always)]
-fn move_rows<const K: usize>(
-    h: &mut [Lanes],
-    input: &[Lanes],
-    tile: &[[Lanes; K]],
-    gains: &mut [[Lanes; K]],
-    steps: [f32; K],
-) {
-    let steps = steps.map(Lanes::all);
-    for (((h, input), tile), gains) in h.iter_mut().zip(input).zip(tile).zip(gains) {
-        let mut moved = *h;
-        for ((n, gain), step) in tile.iter().zip(gains).zip(steps) {
-            moved = moved.plus(n.times(step));
-            *gain = gain.plus(input.times(step));
-        }
-        *h = moved;
     }
 }
 
@@ -706,24 +730,22 @@ mod tests {
         // One of the negatives is the target of an example.
         let drawn = |count: u32| -> Vec<u32> { (1..count).chain([40]).collect() };
         let drawn = [1, 5, 7, 12].map(drawn);
-        let targets = |i: u32| 40 - i;
-        let pieces = |i: u32| 1 + i;
-        let cases: [(usize, u32, Kind<'_>, &dyn Fn(u32) -> u32); 9] = [
-            (5, 3, Kind::Targets, &targets),
-            (100, 16, Kind::Targets, &targets),
-            (8, 16, Kind::Negatives(&drawn[0]), &targets),
-            (13, 16, Kind::Negatives(&drawn[1]), &targets),
-            (20, 9, Kind::Negatives(&drawn[2]), &targets),
-            (9, 16, Kind::Negatives(&drawn[3]), &targets),
-            (100, 16, Kind::Negatives(&drawn[1]), &targets),
-            (11, 1, Kind::Paths(&tree), &pieces),
-            (100, 1, Kind::Paths(&tree), &pieces),
+        let cases = [
+            (5, 3, Kind::Targets),
+            (100, 16, Kind::Targets),
+            (8, 16, Kind::Negatives(&drawn[0])),
+            (13, 16, Kind::Negatives(&drawn[1])),
+            (20, 9, Kind::Negatives(&drawn[2])),
+            (9, 16, Kind::Negatives(&drawn[3])),
+            (100, 16, Kind::Negatives(&drawn[1])),
+            (11, 1, Kind::Paths(&tree)),
+            (100, 1, Kind::Paths(&tree)),
         ];
-        for (dim, count, kind, target) in cases {
+        for (dim, count, kind) in cases {
             let negatives = if let Kind::Negatives(drawn) = &kind { drawn.len() } else { 0 };
             let step = Step { longest: tree.longest(), ..step(dim, negatives, EXACT) };
             let stride = step.width * 8;
-            let pairs: Vec<Pair> = (0..count).map(|i| Pair { row: i, target: target(i) }).collect();
+            let pairs: Vec<Pair> = (0..count).map(|i| Pair { row: i, target: 40 - i }).collect();
             let (mut h, mut t) = (rows(16, dim, 1), rows(41, dim, 2));
             let (old_h, old_t) = (wide(&h), wide(&t));
             let rate = 0.01;

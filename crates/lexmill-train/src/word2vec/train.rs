@@ -194,7 +194,7 @@ fn check_memory(shape: &Shape<'_>, tree: Option<&Tree>, resources: &Resources) -
     // Besides the parameters: words and lists, a portion with its examples, the shards on their way,
     // a row group of the table while it is written, and the program itself.
     let lists = shape.rows.map_or(0, WordRows::bytes) + tree.map_or(0, Tree::bytes);
-    let examples = settings.portion() * 60;
+    let examples = settings.portion_bytes();
     let needed = shape.bytes() + lists + shape.vocabulary.len() as u64 * 60 + examples + (96 << 20);
     if needed > resources.memory_bytes {
         return Err(Error::Memory {
