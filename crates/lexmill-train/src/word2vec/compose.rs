@@ -53,8 +53,8 @@ pub(crate) struct Batch {
     /// Examples by tile: `group · output blocks + output block`; their rows count from the group's
     /// start.
     pairs: Sorted<Pair>,
-    /// By input block place in the block, or with subwords by word 0; and which of the [`Composer`]'s
-    /// rows is the gradient.
+    /// By input block the place in it, or with subwords by word just 0; and which of the
+    /// [`Composer`]'s rows is the gradient.
     returns: Sorted<(u32, u32)>,
     /// Words that are predicted.
     pub(crate) predictions: u64,

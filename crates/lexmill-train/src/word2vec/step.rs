@@ -9,9 +9,10 @@
 //! ```
 //!
 //! [`targets`] trains what is to be predicted, with hierarchical softmax [`paths`] the nodes on the way
-//! to it, where labels are the code's. [`negatives`] trains inputs against negatives, output rows with label 0, which up to [`GROUP`] of them share (Ji et al. 2016 share them
-//! in a window). Scores are those at a group's start; rows move in the order of the examples; what the
-//! negatives gain is summed and added last.
+//! to it, where labels are the code's. [`negatives`] trains inputs against negatives, output rows with
+//! label 0, which up to [`GROUP`] of them share (Ji et al. 2016 share them in a window). Scores are those
+//! at a group's start; rows move in the order of the examples; what the negatives gain is summed and
+//! added last.
 //!
 //! There is no table of the sigmoid, no fused multiply-add, no approximate instruction: the bits are
 //! the same on every processor. The programs this follows take σ from tables of 1,000 or 512 steps,
@@ -60,10 +61,10 @@ pub(crate) struct Step {
     pub(crate) width: usize,
     /// Negatives of an example; 0 with hierarchical softmax.
     pub(crate) negatives: usize,
-    /// The most nodes of a piece of a path; 0 with negative sampling.
-    pub(crate) longest: usize,
     /// Examples that share them, up to [`GROUP`].
     pub(crate) group: usize,
+    /// The most nodes of a piece of a path; 0 with negative sampling.
+    pub(crate) longest: usize,
     pub(crate) saturation: Saturation,
 }
 
@@ -270,7 +271,7 @@ impl Step {
         }
 
         // Rows move, and negatives gain.
-        let alone = fives.len() + ones.len() == 1;
+        let alone = fives.len() == 1 && ones.is_empty();
         five_gains.fill([Lanes::ZERO; TILE]);
         one_gains.fill([Lanes::ZERO]);
         for (steps, pair) in scores.chunks(negatives).zip(pairs) {
@@ -290,9 +291,6 @@ impl Step {
             }
             let each = ones.iter().zip(one_gains.chunks_mut(width)).zip(one_steps);
             for ((&one, gains), &step) in each {
-                if alone {
-                    input.copy_from_slice(h);
-                }
                 let negative = &columns[one as usize * width..][..width];
                 move_one(h, input, negative, gains, step);
             }
