@@ -162,7 +162,9 @@ impl FastTextFile {
             return Err(head.error("its vectors have no dimensions"));
         }
         if maxn > Subwords::MOST_CHARACTERS {
-            return Err(head.error(format!("its n-grams have up to {maxn} characters")));
+            let most = Subwords::MOST_CHARACTERS;
+            let problem = format!("its maxn is {maxn}, and n-grams of more than {most} characters");
+            return Err(head.error(problem + " are not read"));
         }
 
         let entries = head.i32()?;

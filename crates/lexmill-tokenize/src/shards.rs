@@ -1,5 +1,6 @@
 //! Token shards of a finished stage, for the stages that read them.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use lexmill_store::table::tokens::{Tokens, write_token_shard};
@@ -50,12 +51,13 @@ pub fn shard_unit(name: &str) -> String {
 /// If it is no finished stage of [`TOKEN_STAGES`], or its manifest does not know a shard.
 pub fn token_shards(directory: &Path) -> Result<(Manifest, Vec<Shard>)> {
     let manifest = Manifest::expect(directory, TOKEN_STAGES)?;
+    let counted: HashSet<&str> = manifest.entries(WORDS).map(|file| file.path.as_str()).collect();
     let shards = manifest
         .entries(SHARDS)
         .map(|shard| {
             let name = Path::new(&shard.path).file_stem().unwrap_or_default().to_string_lossy();
             let words = shard_file(WORDS, &name);
-            if !manifest.entries(WORDS).any(|file| file.path == words) {
+            if !counted.contains(words.as_str()) {
                 let problem = format!("its manifest has no {words:?}");
                 return Err(Error::corrupt(directory, problem));
             }

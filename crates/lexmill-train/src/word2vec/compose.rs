@@ -24,7 +24,7 @@ use super::examples::{Outputs, Sorted, Sorting, Split};
 use super::matrix::{Matrix, width};
 use super::noise::Noise;
 use super::settings::{Architecture, CbowGradient, Word2vecSettings};
-use super::step::{Draw, Pair, Scratch, Step, negatives, paths, targets};
+use super::step::{Draw, Pair, Scratch, Step, negatives};
 use super::stream;
 use super::subwords::WordRows;
 use super::text::{START, contexts};
@@ -375,7 +375,8 @@ impl<'a> Composer<'a> {
             parts.for_each(|(part, sums)| sum_words(sums, part * PART, rows, source));
         }
         self.hidden.resize(2 * count * width, Lanes::ZERO);
-        let blocks = self.outputs.blocks();
+        let outputs = self.outputs;
+        let blocks = outputs.blocks();
         let mut left = &mut self.hidden[..];
         let mut groups: Vec<&mut [Lanes]> = Vec::new();
         for range in batch.groups.windows(2) {
@@ -423,14 +424,8 @@ impl<'a> Composer<'a> {
                 let of = |column: u32| {
                     batch.pairs.items((tile.row_block * blocks + column % blocks) as usize)
                 };
-                let pairs = of(tile.column_block);
-                let mut loss = match self.outputs {
-                    Outputs::Words(_) => targets(step, pairs, rows, columns, rate, scratch),
-                    Outputs::Nodes(tree) => {
-                        let near = tile.column_block == 0;
-                        paths(step, pairs, tree, near, rows, columns, rate, scratch)
-                    }
-                };
+                let examples = (of(tile.column_block), tile.column_block);
+                let mut loss = outputs.train(step, examples, rows, columns, rate, scratch);
                 if let Some(noise) = noise.get(tile.column_block as usize) {
                     let random = Random::named(&[
                         seed,

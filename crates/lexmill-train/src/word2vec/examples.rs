@@ -5,9 +5,10 @@ use std::ops::Range;
 use lexmill_vocab::{BlockLayout, Random};
 
 use super::huffman::Tree;
-use super::step::Pair;
+use super::step::{Pair, Scratch, Step, paths, targets};
 use super::stream;
 use super::text::{START, contexts};
+use crate::lanes::Lanes;
 
 /// Kept tokens whose windows one worker cuts at a time.
 pub(crate) const CUT_TOKENS: usize = 1 << 15;
@@ -60,6 +61,27 @@ impl Outputs<'_> {
             }
             Outputs::Nodes(tree) => {
                 tree.pieces_of(word).for_each(|(block, piece)| f(block, piece));
+            }
+        }
+    }
+
+    /// Trains input rows on what a column block has of their targets; the sum of the losses. See
+    /// [`targets`] and [`paths`].
+    pub(crate) fn train(
+        self,
+        step: &Step,
+        (pairs, block): (&[Pair], u32),
+        rows: &mut [Lanes],
+        columns: &mut [Lanes],
+        rate: f32,
+        scratch: &mut Scratch,
+    ) -> f64 {
+        match self {
+            Outputs::Words(_) => targets(step, pairs, rows, columns, rate, scratch),
+            Outputs::Nodes(tree) => {
+                // The top of the tree, unless it is all of it.
+                let near = block == 0 && self.blocks() > 1;
+                paths(step, pairs, tree, near, rows, columns, rate, scratch)
             }
         }
     }

@@ -5,7 +5,6 @@
 //! numbered in the order in which they are made: the root is the last.
 
 use std::collections::BinaryHeap;
-use std::num::NonZeroU32;
 
 use lexmill_vocab::Vocabulary;
 
@@ -29,9 +28,25 @@ pub(crate) struct Tree {
 /// The way to a word: its pieces in block 0 and in another, as far as there are any.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Way {
-    top: Option<NonZeroU32>,
-    below: Option<NonZeroU32>,
+    top: Option<u32>,
+    below: Option<u32>,
     block: u32,
+}
+
+/// The pieces of one block while they are found.
+#[derive(Debug, Clone, Default)]
+struct Pieces {
+    ends: Vec<u32>,
+    steps: Vec<PathStep>,
+}
+
+impl Pieces {
+    /// Adds a piece, the node nearest to the word first; returns its number.
+    fn add(&mut self, upwards: &[PathStep]) -> u32 {
+        self.steps.extend(upwards.iter().rev());
+        self.ends.push(self.steps.len() as u32);
+        self.ends.len() as u32 - 1
+    }
 }
 
 /// An inner node on the way to a word.
@@ -65,6 +80,7 @@ impl Tree {
         // Places 0..words are the ranked words, those after them the inner nodes.
         let mut counts: Vec<u64> = ranked.iter().map(|&id| vocabulary.count(id)).collect();
         let mut parents = vec![(0u32, false); words + inner];
+        let mut children = Vec::with_capacity(inner);
         let (mut next_word, mut next_node) = (words, 0);
         for node in 0..inner {
             let mut smallest = || {
@@ -89,6 +105,7 @@ impl Tree {
             counts.push(counts[first].saturating_add(counts[second]));
             parents[first] = (node as u32, true);
             parents[second] = (node as u32, false);
+            children.push([first, second]);
         }
         // How often each place is on the way, by the same sums.
         let mut weights: Vec<u64> = ranked.iter().map(|&id| uses[id as usize]).collect();
@@ -97,55 +114,48 @@ impl Tree {
             let parent = words + parents[place].0 as usize;
             weights[parent] = weights[parent].saturating_add(weights[place]);
         }
-        let (block_of, layout) = lay_out(&parents, &weights, words, blocks.max(1));
+        let layout = lay_out(&parents, &children, &weights, blocks.max(1));
         let Layout::Placed { places, .. } = &layout else { unreachable!("nodes are placed") };
         // The piece above a subtree, or a word, is known by its last node and the way it goes there.
         let mut tops = std::collections::HashMap::new();
-        let mut pieces: Vec<Vec<Vec<PathStep>>> = vec![Vec::new(); blocks.max(1) as usize];
+        let mut pieces = vec![Pieces::default(); blocks.max(1) as usize];
         let mut ways = vec![Way::default(); words];
+        let (mut top, mut below) = (Vec::new(), Vec::new());
         for (place, &id) in ranked.iter().enumerate() {
-            let (mut top, mut below, mut last) = (Vec::new(), Vec::new(), None);
-            let (mut place, way) = (place, &mut ways[id as usize]);
+            let (mut last, mut place, way) = (None, place, &mut ways[id as usize]);
+            top.clear();
+            below.clear();
             while inner > 0 && place != words + inner - 1 {
                 let (node, label) = parents[place];
-                let step = PathStep(places[node as usize].1 << 1 | u32::from(label));
-                match block_of[node as usize] {
-                    0 => {
-                        last.get_or_insert((node, label));
-                        top.push(step);
-                    }
-                    block => {
-                        way.block = block;
-                        below.push(step);
-                    }
+                let (block, at) = places[node as usize];
+                let step = PathStep(at << 1 | u32::from(label));
+                if block == 0 {
+                    last.get_or_insert((node, label));
+                    top.push(step);
+                } else {
+                    way.block = block;
+                    below.push(step);
                 }
                 place = words + node as usize;
             }
-            let add = |pieces: &mut Vec<Vec<PathStep>>, mut steps: Vec<PathStep>| {
-                steps.reverse();
-                pieces.push(steps);
-                NonZeroU32::new(pieces.len() as u32)
-            };
             if let Some(last) = last {
-                way.top = *tops.entry(last).or_insert_with(|| add(&mut pieces[0], top));
+                way.top = Some(*tops.entry(last).or_insert_with(|| pieces[0].add(&top)));
             }
             if !below.is_empty() {
-                way.below = add(&mut pieces[way.block as usize], below);
+                way.below = Some(pieces[way.block as usize].add(&below));
             }
         }
-        // Pieces are numbered from 1 on in each block, until here.
-        let mut firsts = vec![0];
-        for pieces in &pieces {
-            firsts.push(firsts[firsts.len() - 1] + pieces.len() as u32);
+        // All pieces, block after block.
+        let (mut starts, mut steps) = (vec![0], Vec::new());
+        let mut firsts = Vec::new();
+        for pieces in pieces {
+            let all = u32::try_from(steps.len()).expect("paths hold fewer than 2^32 nodes");
+            firsts.push(starts.len() as u32 - 1);
+            starts.extend(pieces.ends.iter().map(|end| all + end));
+            steps.extend(pieces.steps);
         }
         for way in &mut ways {
-            let first = firsts[way.block as usize];
-            way.below = way.below.and_then(|piece| piece.checked_add(first));
-        }
-        let (mut starts, mut steps) = (vec![0], Vec::new());
-        for mut piece in pieces.into_iter().flatten() {
-            steps.append(&mut piece);
-            starts.push(u32::try_from(steps.len()).expect("paths hold fewer than 2^32 nodes"));
+            way.below = way.below.map(|piece| piece + firsts[way.block as usize]);
         }
         Tree { words: ways, starts, steps, layout }
     }
@@ -164,9 +174,7 @@ impl Tree {
     #[inline(always)]
     pub(crate) fn pieces_of(&self, id: u32) -> impl Iterator<Item = (u32, u32)> {
         let Way { top, below, block } = self.words[id as usize];
-        let piece = |piece: NonZeroU32| piece.get() - 1;
-        let top = top.map(|top| (0, piece(top)));
-        top.into_iter().chain(below.map(|below| (block, piece(below))))
+        top.map(|top| (0, top)).into_iter().chain(below.map(|below| (block, below)))
     }
 
     /// The nodes of a piece, from the root on.
@@ -184,20 +192,16 @@ impl Tree {
     }
 }
 
-/// Deals the nodes out to blocks: the block of each, and their places.
+/// Deals the nodes out to blocks. Places below `weights.len() - children.len()` are words, those after
+/// them nodes, each after its children.
 fn lay_out(
     parents: &[(u32, bool)],
+    children: &[[usize; 2]],
     weights: &[u64],
-    words: usize,
     blocks: u32,
-) -> (Vec<u32>, Layout) {
-    let inner = parents.len() - words;
-    let mut children = vec![Vec::new(); inner];
-    for (place, &(node, _)) in parents.iter().enumerate().take(parents.len().saturating_sub(1)) {
-        if place >= words {
-            children[node as usize].push(place - words);
-        }
-    }
+) -> Layout {
+    let inner = children.len();
+    let words = weights.len() - inner;
     // The subtree most often on the way gives its root to the top, until there are enough.
     let mut subtrees = BinaryHeap::new();
     if blocks > 1 && inner > 0 {
@@ -206,28 +210,28 @@ fn lay_out(
     while subtrees.len() < blocks as usize
         && let Some((_, root)) = subtrees.pop()
     {
-        subtrees.extend(children[root].iter().map(|&node| (weights[words + node], node)));
+        let nodes = children[root].iter().filter(|&&place| place >= words);
+        subtrees.extend(nodes.map(|&place| (weights[place], place - words)));
     }
     // Each goes, the heaviest first, to the block that has least.
-    let mut block_of = vec![0u32; inner];
+    let mut places = vec![(0u32, 0u32); inner];
     let mut loads = vec![0u64; blocks as usize];
     for (weight, root) in subtrees.into_sorted_vec().into_iter().rev() {
         let block = (1..blocks).min_by_key(|&block| (loads[block as usize], block)).unwrap_or(0);
         loads[block as usize] = loads[block as usize].saturating_add(weight);
-        block_of[root] = block;
+        places[root].0 = block;
     }
-    // Parents have higher numbers. The first of a block are those nearest to the root.
+    // What lies below goes with it. The first of a block are those nearest to the root.
     let mut sizes = vec![0u32; blocks as usize];
-    let mut places = vec![(0, 0); inner];
     for node in (0..inner).rev() {
-        let block = block_of[node];
-        places[node] = (block, sizes[block as usize]);
-        sizes[block as usize] += 1;
-        if block != 0 {
-            children[node].iter().for_each(|&child| block_of[child] = block);
+        if places[node].0 == 0 && node + 1 < inner {
+            places[node].0 = places[parents[words + node].0 as usize].0;
         }
+        let size = &mut sizes[places[node].0 as usize];
+        places[node].1 = *size;
+        *size += 1;
     }
-    (block_of, Layout::Placed { places: places.into(), sizes: sizes.into() })
+    Layout::Placed { places: places.into(), sizes: sizes.into() }
 }
 
 #[cfg(test)]

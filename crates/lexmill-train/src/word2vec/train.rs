@@ -26,7 +26,7 @@ use super::model::{Model, Shape};
 use super::noise::Noise;
 use super::settings::Word2vecSettings;
 use super::start::start_from;
-use super::step::{Draw, GROUP, Pair, Scratch, Step, negatives, paths, targets};
+use super::step::{Draw, GROUP, Pair, Scratch, Step, negatives};
 use super::stream;
 use super::subwords::WordRows;
 use super::text::{Filter, Portion, Portions, read};
@@ -413,14 +413,8 @@ impl Training<'_> {
                         let of = |column: u32| {
                             pairs.items((tile.row_block * blocks + column % blocks) as usize)
                         };
-                        let pairs = of(tile.column_block);
-                        loss += match outputs {
-                            Outputs::Words(_) => targets(step, pairs, rows, columns, rate, scratch),
-                            Outputs::Nodes(tree) => {
-                                let near = tile.column_block == 0;
-                                paths(step, pairs, tree, near, rows, columns, rate, scratch)
-                            }
-                        };
+                        let (block, s) = (tile.column_block, &mut *scratch);
+                        loss += outputs.train(step, (of(block), block), rows, columns, rate, s);
                         if let Some(draw) = &mut draw {
                             let shift = shifts[tile.row_block as usize];
                             let pairs = of(tile.column_block + shift);
