@@ -20,6 +20,9 @@
 
 use lexmill_vocab::Random;
 
+use self::rows::{
+    add_rows, move_five, move_one, prefetch_rows, row_product, row_products, step_nodes, step_row,
+};
 use super::huffman::{PathStep, Tree};
 use super::noise::Noise;
 use crate::lanes::{
@@ -172,6 +175,7 @@ impl Step {
                 }
             }
             let h = &rows[pair.row as usize * width..][..width];
+            let row = |node: PathStep| &columns[node.place() * width..][..width];
             let path = tree.piece(pair.target);
             for (label, step) in labels[count..].iter_mut().zip(path) {
                 *label = step.label();
@@ -180,10 +184,11 @@ impl Step {
             let (fours, rest) = path.as_chunks::<NODES>();
             let (to_fours, to_rest) = to.as_chunks_mut::<NODES>();
             for (to, four) in to_fours.iter_mut().zip(fours) {
-                *to = node_products(h, four, columns, width);
+                let [a, b, c, d] = *four;
+                *to = row_products(h, [row(a), row(b), row(c), row(d)]);
             }
             for (to, step) in to_rest.iter_mut().zip(rest) {
-                *to = row_product(h, &columns[step.place() * width..][..width]);
+                *to = row_product(h, row(*step));
             }
             count += path.len();
         }
@@ -248,12 +253,14 @@ impl Step {
                 prefetch(&rows[next.row as usize * width..][..width]);
             }
             let h = &rows[pair.row as usize * width..][..width];
+            let row = |id: u32| &columns[id as usize * width..][..width];
             let (to_fives, to_ones) = products.as_chunks_mut::<TILE>();
             for (to, five) in to_fives.iter_mut().zip(fives) {
-                *to = five_products(h, five, columns, width);
+                let [a, b, c, d, e] = *five;
+                *to = row_products(h, [row(a), row(b), row(c), row(d), row(e)]);
             }
             for (to, &one) in to_ones.iter_mut().zip(ones) {
-                *to = row_product(h, &columns[one as usize * width..][..width]);
+                *to = row_product(h, row(one));
             }
         }
         sums(products, halves, scores);
@@ -465,420 +472,6 @@ fn total(losses: &[f32]) -> f32 {
     rest.iter().fold(lanes.sum(), |sum, loss| sum + loss)
 }
 
-#[inline(always)]
-fn prefetch_rows(ids: impl Iterator<Item = u32>, block: &[Lanes], width: usize) {
-    for id in ids {
-        prefetch(&block[id as usize * width..][..width]);
-    }
-}
-
-/// Adds to rows of a block what they gained.
-#[inline(always)]
-fn add_rows<const K: usize>(from: &[[Lanes; K]], ids: &[u32], columns: &mut [Lanes], width: usize) {
-    for (tile, ids) in from.chunks(width).zip(ids.chunks(K)) {
-        for (j, &id) in ids.iter().enumerate() {
-            let row = &mut columns[id as usize * width..][..width];
-            for (to, from) in row.iter_mut().zip(tile) {
-                *to = to.plus(from[j]);
-            }
-        }
-    }
-}
-
-/// Products of an input row with the rows of negatives, lane by lane.
-#[inline(always)]
-fn five_products(
-    h: &[Lanes],
-    negatives: &[u32; TILE],
-    columns: &[Lanes],
-    width: usize,
-) -> [Lanes; TILE] {
-    let [a, b, c, d, e] = *negatives;
-    let row = |id: u32| &columns[id as usize * width..][..width];
-    let (h, a, b, c, d, e) = (&h[..width], row(a), row(b), row(c), row(d), row(e));
-    let mut sums = [Lanes::ZERO; TILE];
-    for k in 0..width {
-        sums[0] = sums[0].plus(h[k].times(a[k]));
-        sums[1] = sums[1].plus(h[k].times(b[k]));
-        sums[2] = sums[2].plus(h[k].times(c[k]));
-        sums[3] = sums[3].plus(h[k].times(d[k]));
-        sums[4] = sums[4].plus(h[k].times(e[k]));
-    }
-    sums
-}
-
-/// Moves an input row by the rows of negatives, and adds what these gain, by what the input was
-/// before: `input`, or with `ALONE` the row itself.
-#[inline(always)]
-fn move_five<const ALONE: bool>(
-    h: &mut [Lanes],
-    input: &[Lanes],
-    negatives: &[u32; TILE],
-    columns: &[Lanes],
-    width: usize,
-    gains: &mut [[Lanes; TILE]],
-    steps: &[f32; TILE],
-) {
-    let [a, b, c, d, e] = *negatives;
-    let row = |id: u32| &columns[id as usize * width..][..width];
-    let (a, b, c, d, e) = (row(a), row(b), row(c), row(d), row(e));
-    let (h, gains) = (&mut h[..width], &mut gains[..width]);
-    let input = if ALONE { input } else { &input[..width] };
-    let steps = steps.map(Lanes::all);
-    let rows = a.iter().zip(b).zip(c).zip(d).zip(e);
-    for (k, ((h, gains), ((((a, b), c), d), e))) in h.iter_mut().zip(gains).zip(rows).enumerate() {
-        let old = if ALONE { *h } else { input[k] };
-        let mut moved = *h;
-        for ((n, gain), step) in [a, b, c, d, e].into_iter().zip(gains).zip(steps) {
-            moved = moved.plus(n.times(step));
-            *gain = gain.plus(old.times(step));
-        }
-        *h = moved;
-    }
-}
-
-/// Moves an input row by the row of a negative, and adds what this gains, by what the input was
-/// before.
-#[inline(always)]
-fn move_one(
-    h: &mut [Lanes],
-    input: &[Lanes],
-    negative: &[Lanes],
-    gains: &mut [[Lanes; 1]],
-    step: f32,
-) {
-    let step = Lanes::all(step);
-    for (((h, input), n), [gain]) in h.iter_mut().zip(input).zip(negative).zip(gains) {
-        *h = h.plus(n.times(step));
-        *gain = gain.plus(input.times(step));
-    }
-}
-
-/// The product of two rows, lane by lane.
-#[inline(always)]
-fn row_product(h: &[Lanes], t: &[Lanes]) -> Lanes {
-    let mut sum = Lanes::ZERO;
-    for (h, t) in h.iter().zip(t) {
-        sum = sum.plus(h.times(*t));
-    }
-    sum
-}
-
-/// Products of an input row with the rows of nodes, lane by lane.
-#[inline(always)]
-fn node_products(
-    h: &[Lanes],
-    nodes: &[PathStep; NODES],
-    columns: &[Lanes],
-    width: usize,
-) -> [Lanes; NODES] {
-    let [a, b, c, d] = *nodes;
-    let row = |node: PathStep| &columns[node.place() * width..][..width];
-    let (h, a, b, c, d) = (&h[..width], row(a), row(b), row(c), row(d));
-    let mut sums = [Lanes::ZERO; NODES];
-    for k in 0..width {
-        sums[0] = sums[0].plus(h[k].times(a[k]));
-        sums[1] = sums[1].plus(h[k].times(b[k]));
-        sums[2] = sums[2].plus(h[k].times(c[k]));
-        sums[3] = sums[3].plus(h[k].times(d[k]));
-    }
-    sums
-}
-
-/// Moves an input row by an output row, and this by what the input was before.
-#[inline(always)]
-fn step_row(h: &mut [Lanes], input: &[Lanes], t: &mut [Lanes], step: f32) {
-    let step = Lanes::all(step);
-    for ((h, input), t) in h.iter_mut().zip(input).zip(t) {
-        *h = h.plus(t.times(step));
-        *t = t.plus(input.times(step));
-    }
-}
-
-/// Moves an input row by the rows of nodes, and these by what it was before.
-#[inline(always)]
-fn step_nodes(
-    h: &mut [Lanes],
-    input: &[Lanes],
-    nodes: &[PathStep; NODES],
-    columns: &mut [Lanes],
-    width: usize,
-    steps: &[f32; NODES],
-) {
-    let [a, b, c, d] = *nodes;
-    let at = |node: PathStep| node.place() * width..(node.place() + 1) * width;
-    let [a, b, c, d] =
-        columns.get_disjoint_mut([at(a), at(b), at(c), at(d)]).expect("the nodes of a path differ");
-    let (h, input) = (&mut h[..width], &input[..width]);
-    let (a, b, c, d) = (&mut a[..width], &mut b[..width], &mut c[..width], &mut d[..width]);
-    let [s, t, u, v] = *steps;
-    let (s, t, u, v) = (Lanes::all(s), Lanes::all(t), Lanes::all(u), Lanes::all(v));
-    for k in 0..width {
-        let old = input[k];
-        h[k] = h[k].plus(a[k].times(s)).plus(b[k].times(t)).plus(c[k].times(u)).plus(d[k].times(v));
-        a[k] = a[k].plus(old.times(s));
-        b[k] = b[k].plus(old.times(t));
-        c[k] = c[k].plus(old.times(u));
-        d[k] = d[k].plus(old.times(v));
-    }
-}
-
+mod rows;
 #[cfg(test)]
-mod tests {
-    use lexmill_vocab::{Vocabulary, WordCount};
-
-    use super::*;
-
-    const EXACT: Saturation = Saturation { limit: f32::INFINITY, skip: false };
-
-    fn rows(count: usize, dim: usize, seed: u64) -> Vec<Lanes> {
-        let mut random = Random::named(&[seed]);
-        let mut rows = vec![Lanes::ZERO; count * dim.div_ceil(8)];
-        for row in rows.chunks_mut(dim.div_ceil(8)) {
-            for i in 0..dim {
-                row[i / 8].0[i % 8] = random.unit_f32() - 0.5;
-            }
-        }
-        rows
-    }
-
-    fn wide(rows: &[Lanes]) -> Vec<f64> {
-        rows.iter().flat_map(|lanes| lanes.0).map(f64::from).collect()
-    }
-
-    fn step(dim: usize, negatives: usize, saturation: Saturation) -> Step {
-        Step { width: dim.div_ceil(8), negatives, longest: 0, group: GROUP, saturation }
-    }
-
-    /// What is trained on: targets, negatives, or the nodes on the way to words.
-    enum Kind<'a> {
-        Targets,
-        Negatives(&'a [u32]),
-        Paths(&'a Tree),
-    }
-
-    impl Kind<'_> {
-        /// Output rows of an example with their labels.
-        fn outputs(&self, pair: &Pair) -> Vec<(usize, f64)> {
-            match self {
-                Kind::Targets => vec![(pair.target as usize, 1.0)],
-                Kind::Negatives(drawn) => {
-                    let others = drawn.iter().filter(|&&negative| negative != pair.target);
-                    others.map(|&negative| (negative as usize, 0.0)).collect()
-                }
-                Kind::Paths(tree) => {
-                    let path = tree.piece(pair.target).iter();
-                    path.map(|step| (step.place(), f64::from(step.label()))).collect()
-                }
-            }
-        }
-
-        /// Trains on a group; the sum of its losses.
-        fn train(
-            &self,
-            step: &Step,
-            pairs: &[Pair],
-            rows: &mut [Lanes],
-            columns: &mut [Lanes],
-            rate: f32,
-        ) -> f64 {
-            let mut scratch = Scratch::new(step);
-            f64::from(match self {
-                Kind::Targets => step.target_group(pairs, &[], rows, columns, rate, &mut scratch),
-                Kind::Negatives(drawn) => {
-                    scratch.drawn.extend_from_slice(drawn);
-                    step.negative_group(0, pairs, &[], true, rows, columns, rate, &mut scratch)
-                }
-                Kind::Paths(tree) => {
-                    step.path_group(pairs, &[], tree, false, rows, columns, rate, &mut scratch)
-                }
-            })
-        }
-
-        /// The loss of a group, by the formula.
-        fn loss(&self, pairs: &[Pair], rows: &[f64], columns: &[f64], stride: usize) -> f64 {
-            let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
-            let outputs =
-                pairs.iter().flat_map(|p| self.outputs(p).into_iter().map(|o| (p.row as usize, o)));
-            outputs
-                .map(|(row, (column, label))| {
-                    let x = product(rows, row, columns, column, stride);
-                    softplus(x) - label * x
-                })
-                .sum()
-        }
-    }
-
-    fn product(rows: &[f64], row: usize, columns: &[f64], column: usize, stride: usize) -> f64 {
-        (0..stride).map(|k| rows[row * stride + k] * columns[column * stride + k]).sum()
-    }
-
-    /// The tree of 40 words in two blocks.
-    fn tree() -> Tree {
-        let word = |i: u64| WordCount { word: format!("{i:02}"), count: 400 / (i + 1) + 1 };
-        let vocabulary = Vocabulary::ranked((0..40).map(word).collect(), None, &[]);
-        Tree::new(&vocabulary, vocabulary.counts(), 2)
-    }
-
-    /// What a step adds is −rate times the derivative of the loss, by finite differences. Rows are
-    /// used once each, since rows that move twice move from two places.
-    #[test]
-    fn steps_are_gradients() {
-        let tree = tree();
-        // One of the negatives is the target of an example.
-        let drawn = |count: u32| -> Vec<u32> { (1..count).chain([40]).collect() };
-        let drawn = [1, 5, 7, 12].map(drawn);
-        let cases = [
-            (5, 3, Kind::Targets),
-            (100, 16, Kind::Targets),
-            (8, 16, Kind::Negatives(&drawn[0])),
-            (13, 16, Kind::Negatives(&drawn[1])),
-            (20, 9, Kind::Negatives(&drawn[2])),
-            (9, 16, Kind::Negatives(&drawn[3])),
-            (100, 16, Kind::Negatives(&drawn[1])),
-            (11, 1, Kind::Paths(&tree)),
-            (100, 1, Kind::Paths(&tree)),
-        ];
-        for (dim, count, kind) in cases {
-            let negatives = if let Kind::Negatives(drawn) = &kind { drawn.len() } else { 0 };
-            let step = Step { longest: tree.longest(), ..step(dim, negatives, EXACT) };
-            let stride = step.width * 8;
-            let pairs: Vec<Pair> = (0..count).map(|i| Pair { row: i, target: 40 - i }).collect();
-            let (mut h, mut t) = (rows(16, dim, 1), rows(41, dim, 2));
-            let (old_h, old_t) = (wide(&h), wide(&t));
-            let rate = 0.01;
-            let found = kind.train(&step, &pairs, &mut h, &mut t, rate);
-            let expected = kind.loss(&pairs, &old_h, &old_t, stride);
-            assert!((found - expected).abs() < 1e-4 * expected, "{found} {expected}");
-            let small = 1e-5;
-            for (side, (old, new)) in [(&old_h, wide(&h)), (&old_t, wide(&t))].iter().enumerate() {
-                for place in 0..old.len() {
-                    let at = |shift: f64| {
-                        let mut moved = (*old).clone();
-                        moved[place] += shift;
-                        match side {
-                            0 => kind.loss(&pairs, &moved, &old_t, stride),
-                            _ => kind.loss(&pairs, &old_h, &moved, stride),
-                        }
-                    };
-                    let derivative = (at(small) - at(-small)) / (2.0 * small);
-                    // Padding stays zero.
-                    let derivative = if place % stride < dim { derivative } else { 0.0 };
-                    let moved = new[place] - old[place];
-                    assert!(
-                        (moved + f64::from(rate) * derivative).abs() < 1e-6,
-                        "dim {dim}, negatives {negatives}, side {side}: {moved} {derivative}"
-                    );
-                }
-            }
-        }
-    }
-
-    /// Rows that come again move in the order of the examples, by scores of the group's start.
-    #[test]
-    fn rows_that_come_again_move_in_order() {
-        let mut random = Random::named(&[3]);
-        let tree = tree();
-        for round in 0..80 {
-            let drawn: Vec<u32> = (0..5 + round % 4).map(|_| random.below(6)).collect();
-            let kind = match round % 3 {
-                0 => Kind::Targets,
-                1 => Kind::Negatives(&drawn),
-                _ => Kind::Paths(&tree),
-            };
-            let (dim, negatives) = (11, if round % 3 == 1 { drawn.len() } else { 0 });
-            let step = Step { longest: tree.longest(), ..step(dim, negatives, EXACT) };
-            let stride = step.width * 8;
-            let (count, targets) = if round % 3 == 2 { (PATHS, 40) } else { (GROUP, 5) };
-            let pairs: Vec<Pair> = (0..count)
-                .map(|_| Pair { row: random.below(4), target: random.below(targets) })
-                .collect();
-            let (mut h, mut t) = (rows(4, dim, 1), rows(40, dim, 2));
-            let (mut plain_h, mut plain_t) = (wide(&h), wide(&t));
-            kind.train(&step, &pairs, &mut h, &mut t, 0.05);
-            let (start_h, start_t) = (plain_h.clone(), plain_t.clone());
-            let mut gains = vec![0.0; start_t.len()];
-            for pair in &pairs {
-                let row = pair.row as usize;
-                let before = plain_h[row * stride..][..stride].to_vec();
-                for (column, label) in kind.outputs(pair) {
-                    let x = product(&start_h, row, &start_t, column, stride);
-                    let g = 0.05 * (label - 1.0 / (1.0 + (-x).exp()));
-                    for k in 0..stride {
-                        plain_h[row * stride + k] += g * plain_t[column * stride + k];
-                        let to = match kind {
-                            Kind::Negatives(_) => &mut gains,
-                            _ => &mut plain_t,
-                        };
-                        to[column * stride + k] += g * before[k];
-                    }
-                }
-            }
-            plain_t.iter_mut().zip(gains).for_each(|(t, gain)| *t += gain);
-            let found = wide(&h).into_iter().chain(wide(&t));
-            for (found, expected) in found.zip(plain_h.iter().chain(&plain_t)) {
-                assert!((found - expected).abs() < 1e-5, "{round}: {found} {expected}");
-            }
-        }
-    }
-
-    #[test]
-    fn large_scores_saturate_as_asked() {
-        let both = |saturation: Saturation, x: f32, label: f32| {
-            let (mut score, mut loss) = ([x], [0.0]);
-            saturation.steps(std::iter::once(label), 1.0, &mut score, &mut loss, 1);
-            (score[0], loss[0])
-        };
-        let at = |saturation, x, label| both(saturation, x, label).0;
-        let clip = Saturation { limit: 6.0, skip: false };
-        let skip = Saturation { limit: 6.0, skip: true };
-        assert_eq!((at(clip, 7.0, 0.0), at(clip, -7.0, 1.0)), (-1.0, 1.0));
-        assert_eq!((at(clip, 7.0, 1.0), at(clip, -7.0, 0.0)), (0.0, 0.0));
-        assert_eq!((at(skip, 6.0, 0.0), at(skip, -6.5, 1.0)), (0.0, 0.0));
-        for x in [-5.9f32, -1.0, 0.0, 0.5, 5.9] {
-            let exact = 1.0 - 1.0 / (1.0 + (-f64::from(x)).exp());
-            for saturation in [EXACT, clip, skip] {
-                assert!((f64::from(at(saturation, x, 1.0)) - exact).abs() < 1e-6, "{x}");
-            }
-        }
-        // Far out the loss grows in a line, and nothing overflows.
-        assert_eq!(both(EXACT, 1e4, 0.0), (-1.0, 1e4));
-    }
-
-    #[test]
-    fn both_compilations_give_the_same_bits() {
-        let tree = tree();
-        for drawn in [5, 8] {
-            let step = Step { longest: tree.longest(), ..step(37, drawn, EXACT) };
-            let noise = Noise::new(&[1.0; 9]);
-            let random = Random::named(&[6]);
-            let pairs = |words: u32, random: &mut Random| -> Vec<Pair> {
-                let mut pair = || Pair { row: random.below(9), target: random.below(words) };
-                (0..1000).map(|_| pair()).collect()
-            };
-            let pairs = [9, 40].map(|words| pairs(words, &mut random.clone()));
-            let run = |wide: bool| {
-                let (mut h, mut t) = (rows(9, 37, 1), rows(40, 37, 2));
-                let (rate, mut scratch) = (0.05, Scratch::new(&step));
-                let mut draw = Draw { noise: &noise, random: random.clone() };
-                let [near, far] = &pairs;
-                let (h, t, s) = (&mut h[..], &mut t[..], &mut scratch);
-                let losses = match wide {
-                    true => [
-                        targets(&step, near, h, t, rate, s),
-                        negatives(&step, near, true, h, t, &mut draw, rate, s),
-                        paths(&step, far, &tree, false, h, t, rate, s),
-                    ],
-                    false => [
-                        targets_portable(&step, near, h, t, rate, s),
-                        negatives_portable(&step, near, true, h, t, &mut draw, rate, s),
-                        paths_portable(&step, far, &tree, false, h, t, rate, s),
-                    ],
-                };
-                let numbers = h.iter().chain(&*t).flat_map(|x| x.0).map(f32::to_bits);
-                (losses.map(f64::to_bits), numbers.collect::<Vec<u32>>())
-            };
-            assert_eq!(run(true), run(false));
-        }
-    }
-}
+mod tests;
