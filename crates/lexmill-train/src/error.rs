@@ -20,7 +20,7 @@ pub enum Error {
     /// The parameters do not fit in memory.
     #[error(
         "a model of {words} words and {dimensions} dimensions takes {needed} while it is trained, but \
-         the memory is {given}; give more with --memory, or train fewer dimensions or words"
+         the memory is {given}; give more with --memory, or train with fewer threads, dimensions or words"
     )]
     Memory {
         /// Words.

@@ -379,8 +379,8 @@ impl Word2vecSettings {
         }
     }
 
-    /// Tokens that are cut into examples at a time: about 8 million examples at most. It shows in
-    /// the result, so it goes by settings alone.
+    /// Tokens that are cut into examples at a time: 12 million examples or so if subsampling leaves
+    /// nothing out. It shows in the result, so it goes by settings alone.
     pub(crate) fn portion(&self) -> u64 {
         self.portion_tokens.unwrap_or_else(|| {
             ((2u64 << 20) * 5 / u64::from(self.window) / self.pieces()).clamp(1 << 16, 4 << 20)
@@ -392,11 +392,22 @@ impl Word2vecSettings {
         if self.hierarchical() { 2 } else { 1 }
     }
 
-    /// Bytes of memory for a portion and its examples, if subsampling leaves nothing out.
-    pub(crate) fn portion_bytes(&self) -> u64 {
+    /// Contexts of a center on average, at most.
+    fn contexts(&self) -> u64 {
         let window = u64::from(self.window);
-        let contexts = if self.shrink_windows { window + 1 } else { 2 * window };
-        self.portion() * (8 + 8 * contexts * self.pieces())
+        if self.shrink_windows { window + 1 } else { 2 * window }
+    }
+
+    /// Bytes of memory for a portion and, but for batches, its examples, if subsampling leaves nothing
+    /// out.
+    pub(crate) fn portion_bytes(&self) -> u64 {
+        let pairs = if self.composed() { 0 } else { self.contexts() * self.pieces() };
+        self.portion() * (8 + 8 * pairs)
+    }
+
+    /// Bytes of memory for a window in a batch, words having so many rows: measured, and rounded up.
+    pub(crate) fn window_bytes(&self, rows: u64) -> u64 {
+        60 + 20 * self.contexts() * self.pieces() + 24 * rows
     }
 
     /// The learning rate when this part of all tokens of all epochs is done.

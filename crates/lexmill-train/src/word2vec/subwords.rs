@@ -49,6 +49,11 @@ impl WordRows {
         &self.rows[self.starts[word as usize]..self.starts[word as usize + 1]]
     }
 
+    /// Rows of a word on average, rounded up.
+    pub(crate) fn mean(&self, words: usize) -> u64 {
+        self.rows.len().div_ceil(words.max(1)) as u64
+    }
+
     /// Bytes of memory.
     pub(crate) fn bytes(&self) -> u64 {
         (self.starts.len() * 8 + self.rows.len() * 4 + self.buckets.len() * 4) as u64

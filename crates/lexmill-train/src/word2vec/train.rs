@@ -190,21 +190,31 @@ pub fn run(
 }
 
 fn check_memory(shape: &Shape<'_>, tree: Option<&Tree>, resources: &Resources) -> Result<()> {
-    let settings = shape.settings;
+    let (settings, words) = (shape.settings, shape.vocabulary.len());
     // Besides the parameters: words and lists, a portion with its examples, the shards on their way,
     // a row group of the table while it is written, and the program itself.
     let lists = shape.rows.map_or(0, WordRows::bytes) + tree.map_or(0, Tree::bytes);
-    let examples = settings.portion_bytes();
-    let needed = shape.bytes() + lists + shape.vocabulary.len() as u64 * 60 + examples + (96 << 20);
+    let window = settings.window_bytes(shape.rows.map_or(0, |rows| rows.mean(words)));
+    let batches = match settings.composed() {
+        true => (cuts_at_once(resources) * CUT_TOKENS) as u64 * window,
+        false => 0,
+    };
+    let examples = settings.portion_bytes() + batches;
+    let needed = shape.bytes() + lists + words as u64 * 60 + examples + (96 << 20);
     if needed > resources.memory_bytes {
         return Err(Error::Memory {
-            words: shape.vocabulary.len(),
+            words,
             dimensions: settings.dimensions,
             needed: ByteSize(needed),
             given: ByteSize(resources.memory_bytes),
         });
     }
     Ok(())
+}
+
+/// Of how many cuts batches are held at a time.
+fn cuts_at_once(resources: &Resources) -> usize {
+    2 * resources.threads.max(1)
 }
 
 impl Training<'_> {
@@ -344,7 +354,7 @@ impl Training<'_> {
             };
             let mut sum = (0.0, 0);
             let (mut batch_number, mut told) = (0, 0);
-            for cuts in cuts.chunks(2 * self.resources.threads.max(1)) {
+            for cuts in cuts.chunks(cuts_at_once(self.resources)) {
                 let batches: Vec<Vec<Batch>> = cuts
                     .par_iter()
                     .map(|centers| {
