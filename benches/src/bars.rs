@@ -10,6 +10,7 @@ pub(crate) mod peers;
 pub(crate) mod scaling;
 pub(crate) mod scores;
 pub(crate) mod threads;
+pub(crate) mod tokenize;
 pub(crate) mod word2vec;
 pub(crate) mod word2vec_identity;
 pub(crate) mod word2vec_memory;

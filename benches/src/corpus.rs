@@ -12,6 +12,10 @@ use lexmill_store::AtomicFile;
 use crate::lab::{Lab, remove};
 use crate::report::say;
 
+/// The corpora of all languages, in the order of their names.
+const LANGUAGES: [&str; 7] =
+    ["de-novels", "en-books", "en-wiki", "es-novels", "fr-novels", "ko-wiki", "zh-wiki"];
+
 /// The parts of all English: their order is that of the corpus.
 const ENGLISH: [&str; 2] = ["en-books", "en-wiki"];
 
@@ -52,6 +56,55 @@ pub(crate) fn english_repeated(lab: &Lab, bytes: u64) -> Result<Text> {
     prepare(lab, &format!("{times}-times"), |source, name, directory| {
         (1..=times).try_for_each(|i| link(source, &directory.join(format!("{i:04}-{name}.txt"))))
     })
+}
+
+/// A file of the data folder, unpacked.
+pub(crate) fn unpacked(lab: &Lab, name: &str) -> Result<Text> {
+    let path = unpack(lab, name)?;
+    let bytes = length(&path)?;
+    Ok(Text { pattern: path.to_string_lossy().into_owned(), bytes })
+}
+
+/// The first lines of a text, of about so many bytes.
+pub(crate) fn head(lab: &Lab, text: &Text, bytes: usize) -> Result<Text> {
+    let target = lab.work(&format!("text/head-{bytes}-of-{}.txt", text.bytes));
+    if !target.is_file() {
+        let whole =
+            std::fs::read(&text.pattern).with_context(|| format!("can't read {}", text.pattern))?;
+        let from = bytes.min(whole.len());
+        let end = whole[from..].iter().position(|&byte| byte == b'\n');
+        write(&target, &mut &whole[..end.map_or(whole.len(), |end| from + end + 1)])?;
+    }
+    let bytes = length(&target)?;
+    Ok(Text { pattern: target.to_string_lossy().into_owned(), bytes })
+}
+
+/// All languages, each a file, repeated as further files until there are `bytes`; once at least.
+pub(crate) fn languages(lab: &Lab, bytes: u64) -> Result<Text> {
+    let sources =
+        LANGUAGES.map(|name| Ok((name, unpack(lab, &format!("corpora/{name}.txt.zst"))?)));
+    let sources = sources.into_iter().collect::<Result<Vec<_>>>()?;
+    let mut once = 0;
+    for (_, source) in &sources {
+        once += length(source)?;
+    }
+    let times = bytes.div_ceil(once.max(1)).max(1);
+    let directory = lab.work(&format!("text/languages-{once}/{times}-times"));
+    if !directory.is_dir() {
+        let partial = directory.with_extension("partial");
+        remove(&partial)?;
+        std::fs::create_dir_all(&partial)
+            .with_context(|| format!("can't make {}", partial.display()))?;
+        for i in 1..=times {
+            for (name, source) in &sources {
+                link(source, &partial.join(format!("{i:04}-{name}.txt")))?;
+            }
+        }
+        std::fs::rename(&partial, &directory)
+            .with_context(|| format!("can't rename {}", partial.display()))?;
+    }
+    let pattern = directory.join("*.txt").to_string_lossy().into_owned();
+    Ok(Text { pattern, bytes: once * times })
 }
 
 /// All English as the reference text is: a document a line, its words lower-cased between single

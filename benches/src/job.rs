@@ -44,6 +44,11 @@ impl Job {
         Job::new(lab, "english.toml", text, directory)
     }
 
+    /// The pipeline that tokenizes and does nothing else.
+    pub(crate) fn tokens(lab: &Lab, text: &Text, directory: &str) -> Job {
+        Job::new(lab, "tokens.toml", text, directory)
+    }
+
     fn new(lab: &Lab, pipeline: &str, text: &Text, directory: &str) -> Job {
         Job {
             program: lab.program().to_owned(),

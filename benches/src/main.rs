@@ -92,6 +92,8 @@ enum Bar {
         #[arg(long, value_name = "DIR")]
         glove: Option<PathBuf>,
     },
+    /// Text to token shards: speed beside peers, compressed input, memory, the same bytes
+    Tokenize(bars::tokenize::Options),
     /// Skip-gram and CBOW: words a CPU second, beside word2vec.c, fastText and gensim
     #[command(name = "word2vec")]
     Word2vec(bars::word2vec::Options),
@@ -120,6 +122,7 @@ impl Bar {
             Bar::Scaling { largest } => format!("scaling --largest {}", largest.0),
             Bar::Build => "build".to_owned(),
             Bar::Peers { .. } => "peers --glove DIR".to_owned(),
+            Bar::Tokenize(options) => format!("tokenize{}", options.flags()),
             Bar::Word2vec(options) => format!("word2vec{}", options.flags()),
             Bar::Word2vecScores(options) => format!("word2vec-scores{}", options.flags()),
             Bar::Word2vecIdentity(options) => format!("word2vec-identity{}", options.flags()),
@@ -139,6 +142,7 @@ impl Bar {
             Bar::Scaling { largest } => bars::scaling::measure(lab, largest.0),
             Bar::Build => bars::build::measure(lab),
             Bar::Peers { glove } => bars::peers::measure(lab, glove.as_deref()),
+            Bar::Tokenize(options) => bars::tokenize::measure(lab, options),
             Bar::Word2vec(options) => bars::word2vec::measure(lab, options),
             Bar::Word2vecScores(options) => bars::word2vec_scores::measure(lab, options),
             Bar::Word2vecIdentity(options) => bars::word2vec_identity::measure(lab, options),

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use lexmill_vocab::Random;
-
-use crate::lab::{Lab, SMALL, slow};
+use crate::lab::{Killing, Lab, SMALL, slow};
 
 #[test]
 fn threads_do_not_show() {
@@ -75,55 +73,10 @@ fn counting_in_several_runs_does_not_show() {
     }
 }
 
-/// How a test kills: what it runs, after how long at most, how often.
-struct Killing<'a> {
-    lab: &'a Lab,
-    seed: u64,
-    longest: Duration,
-    kills: u64,
-}
-
-impl Killing<'_> {
-    /// Kills runs at random moments, each time taken up again with other threads and memory, until
-    /// there were enough kills; `begin` makes a run directory, `check` sees it when a run is whole.
-    fn until_done(&self, begin: impl Fn(&str), check: impl Fn(&str)) -> String {
-        let mut random = Random::named(&[self.seed]);
-        let (mut kills, mut round) = (0, 0);
-        while kills < self.kills {
-            let run = format!("killed-{}-{round}", self.seed);
-            begin(&run);
-            loop {
-                let threads = [1, 2, 3, 8][random.below(4) as usize];
-                let memory = ["64MiB", "1GiB"][random.below(2) as usize];
-                let args = format!(
-                    "run p.toml --dir {run} --threads {threads} --memory {memory} \
-                     --checkpoint-every 0"
-                );
-                let wait = self.longest.mul_f32(random.unit_f32());
-                let mut child = self.lab.start(&args, "log");
-                let started = Instant::now();
-                let mut ended = None;
-                // Enough is enough: the last one may run to its end.
-                while ended.is_none() && (kills >= self.kills || started.elapsed() < wait) {
-                    std::thread::sleep(Duration::from_millis(1));
-                    ended = child.try_wait().unwrap();
-                }
-                let Some(status) = ended else {
-                    child.kill().unwrap();
-                    child.wait().unwrap();
-                    kills += 1;
-                    continue;
-                };
-                let log = || std::fs::read_to_string(self.lab.path("log")).unwrap();
-                assert!(status.success(), "after {kills} kills: {status}\n{}", log());
-                break;
-            }
-            check(&run);
-            round += 1;
-        }
-        std::fs::read_to_string(self.lab.path("log")).unwrap()
-    }
-}
+/// The threads and flags that killed runs are started with.
+const THREADS: &[u32] = &[1, 2, 3, 8];
+const FLAGS: &[&str] =
+    &["--memory 64MiB --checkpoint-every 0", "--memory 1GiB --checkpoint-every 0"];
 
 #[test]
 fn kills_do_not_show() {
@@ -135,7 +88,7 @@ fn kills_do_not_show() {
     let longest = begun.elapsed().mul_f32(0.7);
     let straight = lab.tables("straight");
     let kills = if slow() { 100 } else { 15 };
-    let killing = Killing { lab: &lab, seed: 1, longest, kills };
+    let killing = Killing { lab: &lab, seed: 1, threads: THREADS, flags: FLAGS, longest, kills };
     let log = killing.until_done(
         |_| (),
         |run| {
@@ -171,6 +124,6 @@ fn kills_while_a_corpus_grows_do_not_show() {
     let grown = lab.run("run p.toml --dir grown").done();
     assert!(grown.stderr.contains("took over the earlier counts"), "{}", grown.stderr);
     let kills = if slow() { 100 } else { 10 };
-    let killing = Killing { lab: &lab, seed: 2, longest, kills };
+    let killing = Killing { lab: &lab, seed: 2, threads: THREADS, flags: FLAGS, longest, kills };
     killing.until_done(begin, |run| assert_eq!(lab.tables(run), straight, "{run}"));
 }

@@ -273,6 +273,57 @@ impl Outcome {
     }
 }
 
+/// How a test kills runs of `p.toml`: with which threads and flags it starts them, after how long at
+/// most, and how often.
+pub(crate) struct Killing<'a> {
+    pub(crate) lab: &'a Lab,
+    pub(crate) seed: u64,
+    pub(crate) threads: &'a [u32],
+    pub(crate) flags: &'a [&'a str],
+    pub(crate) longest: Duration,
+    pub(crate) kills: u64,
+}
+
+impl Killing<'_> {
+    /// Kills runs at random moments, each time taken up again with other threads and flags, until there
+    /// were enough kills; `begin` makes a run directory, `check` sees it when a run is whole. Returns all
+    /// that the runs said.
+    pub(crate) fn until_done(&self, begin: impl Fn(&str), check: impl Fn(&str)) -> String {
+        let mut random = Random::named(&[self.seed]);
+        let (mut kills, mut round) = (0, 0);
+        while kills < self.kills {
+            let run = format!("killed-{}-{round}", self.seed);
+            begin(&run);
+            loop {
+                let threads = self.threads[random.below(self.threads.len() as u32) as usize];
+                let flags = self.flags[random.below(self.flags.len() as u32) as usize];
+                let args = format!("run p.toml --dir {run} --threads {threads} {flags}");
+                let wait = self.longest.mul_f32(random.unit_f32());
+                let mut child = self.lab.start(&args, "log");
+                let started = Instant::now();
+                let mut ended = None;
+                // Enough is enough: the last one may run to its end.
+                while ended.is_none() && (kills >= self.kills || started.elapsed() < wait) {
+                    std::thread::sleep(Duration::from_millis(1));
+                    ended = child.try_wait().unwrap();
+                }
+                let Some(status) = ended else {
+                    child.kill().unwrap();
+                    child.wait().unwrap();
+                    kills += 1;
+                    continue;
+                };
+                let log = || std::fs::read_to_string(self.lab.path("log")).unwrap();
+                assert!(status.success(), "after {kills} kills: {status}\n{}", log());
+                break;
+            }
+            check(&run);
+            round += 1;
+        }
+        std::fs::read_to_string(self.lab.path("log")).unwrap()
+    }
+}
+
 /// Longer than anything here takes: whoever is not done by then waits for nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
 

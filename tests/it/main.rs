@@ -9,9 +9,11 @@
 //! | [`messages`] | exact texts of `plan`, `status`, `validate` |
 //! | [`fasttext`] | files of fastText's and word2vec's, and words they don't know |
 //! | [`inspect`] | `inspect` on real tables (only where it is compiled in) |
+//! | [`deduplicate`] | duplicates, exact and near, dropped between text and counts |
 //! | [`phrases`] | two passes of phrases from text to counts |
 //! | [`word2vec`] | skip-gram and CBOW: what they learn, the same bytes, what they refuse |
 //! | [`pipelines`] | every file in `pipelines/` is a good one |
+//! | [`readers`] | records of every format, and what is wrong with some |
 //! | [`regressions`] | what once went wrong |
 //! | [`data`] | the dirty files of `$LEXMILL_DATA`, where it is set |
 //!
@@ -22,6 +24,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
 mod data;
+mod deduplicate;
 mod errors;
 mod fasttext;
 mod identity;
@@ -32,6 +35,7 @@ mod messages;
 mod phrases;
 mod pipeline;
 mod pipelines;
+mod readers;
 mod regressions;
 mod text;
 mod word2vec;

@@ -1,11 +1,10 @@
 //! Phrases: two passes, from text to counts.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use lexmill_store::table::TableReader;
-use lexmill_vocab::Random;
 
-use crate::lab::{Lab, slow};
+use crate::lab::{Killing, Lab, slow};
 
 const CHAIN: &str = r#"
 name = "phrases"
@@ -112,39 +111,23 @@ fn threads_memory_and_kills_do_not_show() {
     let straight = lab.tables("straight");
     lab.run("run p.toml --dir other --threads 3 --memory 1MiB").done();
     assert_eq!(lab.tables("other"), straight);
-    let mut random = Random::named(&[5]);
-    let (mut kills, mut round) = (0, 0);
-    while kills < if slow() { 60 } else { 8 } {
-        let run = format!("killed-{round}");
-        round += 1;
-        loop {
-            let threads = 1 + random.below(3);
-            let memory = ["1MiB", "1GiB"][random.below(2) as usize];
-            let args = format!("run p.toml --dir {run} --threads {threads} --memory {memory}");
-            let mut child = lab.start(&args, "log");
-            let wait = longest.mul_f32(random.unit_f32());
-            let started = Instant::now();
-            let mut ended = None;
-            while ended.is_none() && started.elapsed() < wait {
-                std::thread::sleep(Duration::from_millis(1));
-                ended = child.try_wait().unwrap();
-            }
-            if let Some(status) = ended {
-                assert!(status.success(), "{}", std::fs::read_to_string(lab.path("log")).unwrap());
-                break;
-            }
-            child.kill().unwrap();
-            child.wait().unwrap();
-            kills += 1;
-        }
-        assert_eq!(lab.tables(&run), straight, "{run}");
+    let killing = Killing {
+        lab: &lab,
+        seed: 5,
+        threads: &[1, 2, 3],
+        flags: &["--memory 1MiB", "--memory 1GiB"],
+        longest,
+        kills: if slow() { 60 } else { 8 },
+    };
+    let check = |run: &str| {
+        assert_eq!(lab.tables(run), straight, "{run}");
         for stage in ["pairs", "phrases"] {
             let left: Vec<_> =
                 std::fs::read_dir(lab.path(&format!("{run}/{stage}"))).unwrap().collect();
             assert_eq!(left.len(), 4, "{left:?}");
         }
-    }
-    let log = std::fs::read_to_string(lab.path("log")).unwrap();
+    };
+    let log = killing.until_done(|_| (), check);
     assert!(log.contains(": goes on where it stopped\n"), "{log}");
 }
 
@@ -159,7 +142,10 @@ fn bad_settings_are_named() {
         ("pairs.delimiter=", "delimiter must not be empty"),
         ("pairs.delimeter=_", "did you mean \"delimiter\"?"),
         ("pairs.tokens=phrases", "stage \"pairs\" reads, by way of others or not, from itself"),
-        ("pairs.tokens=words", "tokens takes a tokenize or phrases stage, but \"words\""),
+        (
+            "pairs.tokens=words",
+            "tokens takes a tokenize or deduplicate or phrases stage, but \"words\"",
+        ),
     ] {
         lab.run(&format!("validate p.toml --set stages.{set}")).failed(&[part]);
     }
@@ -167,7 +153,7 @@ fn bad_settings_are_named() {
     lab.run("phrases --tokens t --threshold -1 -o p").misused(&[]);
     lab.run("phrases --tokens t --threshold=-1 -o p").failed(&["threshold must be a number"]);
     lab.run("phrases --tokens corpus -o p")
-        .failed(&["\"corpus\" is not a finished tokenize or phrases stage"]);
+        .failed(&["\"corpus\" is not a finished tokenize or deduplicate or phrases stage"]);
     // Nothing above the threshold is no error: the text stays as it is.
     let outcome = lab.run("phrases --tokens t --threshold 1e9 -o p").done();
     assert!(outcome.stderr.contains("nothing was joined"), "{}", outcome.stderr);

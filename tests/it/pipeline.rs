@@ -40,7 +40,7 @@ fn the_toy_ends_with_neighbours_and_tables() {
         let (directory, _) = line.trim().split_once("/*").unwrap_or((line.trim(), ""));
         assert!(lab.path(directory).exists(), "{line}");
     }
-    assert_eq!(lab.tables("runs/toy").len(), 9);
+    assert_eq!(lab.tables("runs/toy").len(), 10);
     let text =
         std::fs::read_to_string(lab.path("runs/toy/vectors/embeddings.word2vec.txt")).unwrap();
     assert!(text.starts_with("12 10\nthe "), "{text}");

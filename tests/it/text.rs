@@ -35,6 +35,7 @@ fn check(
         ("files", files.len() as u64),
         ("longest_document_bytes", lab.report("t", "longest_document_bytes")),
         ("tokens", tokens),
+        ("types", lab.report("t", "types")),
     ];
     expected.extend(report);
     expected.sort_unstable();
@@ -44,7 +45,7 @@ fn check(
         .as_object()
         .unwrap()
         .iter()
-        .map(|(name, count)| (name.as_str(), count.as_u64().unwrap()))
+        .filter_map(|(name, count)| Some((name.as_str(), count.as_u64()?)))
         .filter(|(_, count)| *count > 0)
         .collect();
     counted.sort_unstable();
@@ -274,7 +275,9 @@ fn compressed_files_are_told_by_their_content() {
     };
     lab.run("tokenize corpus/a.txt -o plain").done();
     let read = |stage: &str| (lab.documents(stage), lab.report(stage, "bytes"));
-    for (program, args) in [("gzip", &["-c"][..]), ("zstd", &["-c", "-q"])] {
+    for (program, args) in
+        [("gzip", &["-c"][..]), ("zstd", &["-c", "-q"]), ("bzip2", &["-c"]), ("xz", &["-c"])]
+    {
         if inputs(program, args).is_none() {
             continue;
         }
@@ -307,6 +310,9 @@ fn patterns_take_files_in_order_and_once() {
     );
     assert_eq!(read("corpus/deep/d.md corpus/*.txt"), ["deepdmd", "atxt", "btxt", "weirdtxt"]);
     assert_eq!(read("corpus/[!a].txt corpus/*.txt"), ["btxt", "atxt", "weirdtxt"]);
+    assert_eq!(read("corpus"), ["atxt", "btxt", "deepdmd", "deeperctxt", "weirdtxt"]);
+    lab.write("list", "corpus/deep\n\ncorpus/a.txt\n");
+    assert_eq!(read("@list"), ["deepdmd", "deeperctxt", "atxt"]);
     // A file that is there is itself, whatever its name.
     assert_eq!(read("corpus/we[ir]d.txt"), ["weirdtxt"]);
     assert_eq!(read("${LEXMILL_NO_SUCH_VARIABLE:-corpus}/?.txt"), ["atxt", "btxt"]);

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use lexmill_store::table::TableReader;
 use lexmill_vocab::Random;
 use serde_json::{Value, json};
 
-use crate::lab::{Lab, slow, text};
+use crate::lab::{Killing, Lab, slow, text};
 
 /// Every kind of model, as fields of its stage.
 const MODELS: [(&str, &str); 9] = [
@@ -224,33 +224,24 @@ fn kills_in_the_middle_of_epochs_do_not_show() {
     lab.run("run p.toml --dir timed --checkpoint-every 0 --threads 2").done();
     let longest = begun.elapsed();
     assert_eq!(lab.tables("timed"), straight);
-    let mut random = Random::named(&[6]);
-    let (mut kills, mut round, wanted) = (0, 0, if slow() { 100 } else { 12 });
-    while kills < wanted {
-        let run = format!("killed-{round}");
+    let killing = Killing {
+        lab: &lab,
+        seed: 6,
+        threads: &[1, 2, 3, 8],
+        flags: &[
+            "--checkpoint-epochs 1",
+            "--checkpoint-every 0",
+            "--checkpoint-every 0",
+            "--checkpoint-every 0",
+        ],
+        longest: longest.mul_f32(0.5),
+        kills: if slow() { 100 } else { 12 },
+    };
+    let begin = |run: &str| {
         lab.run(&format!("run p.toml --dir {run} --to words")).done();
-        loop {
-            let threads = [1, 2, 3, 8][random.below(4) as usize];
-            let every =
-                if random.below(4) == 0 { "--checkpoint-epochs 1" } else { "--checkpoint-every 0" };
-            let mut child =
-                lab.start(&format!("run p.toml --dir {run} --threads {threads} {every}"), "log");
-            let wait = longest.mul_f32(random.unit_f32() * 0.5);
-            let started = Instant::now();
-            let mut ended = None;
-            while ended.is_none() && (kills >= wanted || started.elapsed() < wait) {
-                std::thread::sleep(Duration::from_millis(1));
-                ended = child.try_wait().unwrap();
-            }
-            if let Some(status) = ended {
-                assert!(status.success(), "{}", std::fs::read_to_string(lab.path("log")).unwrap());
-                break;
-            }
-            child.kill().unwrap();
-            child.wait().unwrap();
-            kills += 1;
-        }
-        assert_eq!(lab.tables(&run), straight, "{run}");
+    };
+    let check = |run: &str| {
+        assert_eq!(lab.tables(run), straight, "{run}");
         for (name, _) in &models {
             let left: Vec<_> = std::fs::read_dir(lab.path(&format!("{run}/{name}")))
                 .unwrap()
@@ -258,9 +249,8 @@ fn kills_in_the_middle_of_epochs_do_not_show() {
                 .collect();
             assert!(!left.iter().any(|file| file.starts_with("checkpoint")), "{left:?}");
         }
-        round += 1;
-    }
-    let log = std::fs::read_to_string(lab.path("log")).unwrap();
+    };
+    let log = killing.until_done(begin, check);
     let resumed = log.lines().filter(|line| line.starts_with("  goes on after ")).count();
     let middle = |line: &&str| line.starts_with("  goes on after ") && line.ends_with(" portions");
     assert!(resumed > 0 && log.lines().any(|line| middle(&line)), "{log}");

@@ -124,6 +124,14 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Run the [[test]] blocks of a pipeline file: text in, expected tokens out
+    Test {
+        #[command(flatten)]
+        pipeline: PipelineArgs,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// The nearest words by cosine
     Neighbors {
         /// Embeddings: a file (Parquet, or a format of word2vec, GloVe or fastText), an export, a
@@ -191,6 +199,17 @@ pub(crate) enum Task {
     Validate(PipelineArgs),
     /// Show how a run stands.
     Status(PipelineArgs, bool),
+    /// Run the tests of a pipeline file.
+    Test(PipelineArgs, bool),
+    /// Show what the first documents of a corpus become.
+    Preview {
+        /// Settings of `tokenize`, as a pipeline file has them.
+        table: toml::Table,
+        /// How many documents.
+        count: usize,
+        /// As JSON.
+        json: bool,
+    },
     /// Run one stage alone.
     Stage {
         /// Which kind.
@@ -264,6 +283,7 @@ pub(crate) fn parse() -> Request {
         Command::Plan { pipeline, json } => Task::Plan(pipeline, json),
         Command::Validate { pipeline } => Task::Validate(pipeline),
         Command::Status { pipeline, json } => Task::Status(pipeline, json),
+        Command::Test { pipeline, json } => Task::Test(pipeline, json),
         Command::Neighbors { embeddings, words, count, json } => {
             Task::Neighbors { embeddings, words, count, json }
         }
@@ -294,10 +314,29 @@ fn stage_command(kind: Kind) -> clap::Command {
             .long("output")
             .short('o')
             .value_name("DIR")
-            .required(true)
+            .required(kind != Kind::Tokenize)
             .value_parser(clap::value_parser!(PathBuf))
             .help("Where the result goes"),
     );
+    if kind == Kind::Tokenize {
+        command = command
+            .mut_arg("output", |output| output.required_unless_present("preview"))
+            .arg(
+                clap::Arg::new("preview")
+                    .long("preview")
+                    .value_name("N")
+                    .conflicts_with("output")
+                    .value_parser(clap::value_parser!(u32).range(1..))
+                    .help("Show what the first N documents become, and write nothing"),
+            )
+            .arg(
+                clap::Arg::new("json")
+                    .long("json")
+                    .requires("preview")
+                    .action(clap::ArgAction::SetTrue)
+                    .help("Write the preview as JSON"),
+            );
+    }
     for field in fields(kind) {
         let many = MANY.contains(&field.name);
         let mut arg = clap::Arg::new(field.name)
@@ -315,7 +354,17 @@ fn stage_command(kind: Kind) -> clap::Command {
 }
 
 /// Settings that are lists: their flags can be given several times.
-const MANY: [&str; 6] = ["input", "sentences", "reserved", "formats", "similarity", "analogies"];
+const MANY: [&str; 9] = [
+    "input",
+    "sentences",
+    "metadata",
+    "filter",
+    "clean",
+    "reserved",
+    "formats",
+    "similarity",
+    "analogies",
+];
 
 fn stage_task(kind: Kind, matches: &clap::ArgMatches) -> Task {
     let path = |name: &str| matches.get_one::<PathBuf>(name).cloned().unwrap_or_default();
@@ -339,6 +388,11 @@ fn stage_task(kind: Kind, matches: &clap::ArgMatches) -> Task {
             false => values.remove(0),
         };
         table.insert(field.name.to_owned(), value);
+    }
+    if kind == Kind::Tokenize
+        && let Some(&count) = matches.get_one::<u32>("preview")
+    {
+        return Task::Preview { table, count: count as usize, json: matches.get_flag("json") };
     }
     Task::Stage { kind, table, inputs, output: path("output") }
 }

@@ -6,6 +6,7 @@ mod neighbors;
 mod pipeline;
 mod scores;
 mod stage;
+mod tokens;
 mod vectors;
 
 use anyhow::Result;
@@ -22,6 +23,8 @@ pub(crate) fn execute(request: Request) -> Result<()> {
         Task::Plan(pipeline, json) => pipeline::plan(settings, &pipeline, json),
         Task::Validate(pipeline) => pipeline::validate(&pipeline),
         Task::Status(pipeline, json) => pipeline::status(&pipeline, json),
+        Task::Test(pipeline, json) => tokens::test(&pipeline, json),
+        Task::Preview { table, count, json } => tokens::preview(settings, table, count, json),
         Task::Stage { kind, table, inputs, output } => {
             stage::run(settings, kind, table, &inputs, &output)
         }

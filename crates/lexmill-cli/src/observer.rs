@@ -183,6 +183,8 @@ impl Observer for Reporter {
         for (name, unit) in [
             ("documents", "documents"),
             ("tokens", "tokens"),
+            ("types", "types"),
+            ("duplicates", "duplicates"),
             ("phrases", "phrases"),
             ("words", "words"),
             ("cells", "cells"),
@@ -193,5 +195,38 @@ impl Observer for Reporter {
         }
         parts.push(ByteSize(bytes).to_string());
         self.say(&format!("{stage}: done in {}: {}", duration(seconds), parts.join(", ")));
+        if kind == Kind::Tokenize {
+            self.say(&format!("  {}", text_read(&manifest.report, seconds)));
+        }
     }
+}
+
+/// What text a tokenize stage has read, and how fast.
+fn text_read(report: &serde_json::Value, seconds: f64) -> String {
+    let number = |name: &str| report[name].as_u64().unwrap_or(0);
+    let bytes = number("bytes");
+    let rate = ByteSize((bytes as f64 / seconds.max(1e-3)) as u64);
+    let mut scripts: Vec<(u64, &str)> = report["scripts"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(script, tokens)| Some((tokens.as_u64()?, script.as_str())))
+        .collect();
+    scripts.sort_by_key(|&(tokens, script)| (std::cmp::Reverse(tokens), script));
+    let all: u64 = scripts.iter().map(|(tokens, _)| tokens).sum();
+    let share = |tokens: u64| 100.0 * tokens as f64 / all.max(1) as f64;
+    let mut shown: Vec<String> = scripts
+        .iter()
+        .take(4)
+        .map(|&(tokens, script)| format!("{script} {:.1} %", share(tokens)))
+        .collect();
+    if scripts.len() > 4 {
+        shown.push(format!("{} more", scripts.len() - 4));
+    }
+    format!(
+        "text: {} at {rate}/s, longest document {}; scripts: {}",
+        ByteSize(bytes),
+        ByteSize(number("longest_document_bytes")),
+        shown.join(", ")
+    )
 }

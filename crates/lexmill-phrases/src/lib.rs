@@ -15,7 +15,6 @@ mod pairs;
 pub mod phrases;
 mod score;
 mod settings;
-mod workers;
 
 pub use error::{Error, Result};
 pub use score::{Score, Totals};

@@ -7,13 +7,14 @@
 //! A pair never reaches from one document into the next. It does reach over the end of a shard within
 //! a document: those few pairs are found from the [`Edge`]s of shards.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use lexmill_store::merge::merge_counts;
 use lexmill_store::table::tokens::{Tokens, read_token_shard};
 use lexmill_store::table::{Batch, Column, ColumnType, TableReader, TableWriter};
+use lexmill_store::workers::share;
 use lexmill_store::{Error as StoreError, FileEntry, Progress, StageWriter, UnitRecord};
 use lexmill_tokenize::shards::Shard;
 use lexmill_vocab::Vocabulary;
@@ -21,8 +22,7 @@ use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::Result;
-use crate::workers::share;
+use crate::{Error, Result};
 
 /// A token that is no candidate.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -190,7 +190,7 @@ impl Counting<'_> {
                 self.progress.advance(tokens(&i));
             }
             edges.append(&mut table.edges);
-            Ok((spilled, edges, table.sorted()))
+            Ok::<_, Error>((spilled, edges, table.sorted()))
         })?;
         let mut sources = Vec::new();
         for (spilled, mut more, sorted) in ends {
@@ -208,13 +208,13 @@ impl Counting<'_> {
             let name = format!("merged-{merges:05}.parquet");
             merges += 1;
             let mut writer = PairsWriter::create(&self.stage.path(&name))?;
-            merge(open_all(&batch)?, |pair, count| writer.push(pair, count))?;
+            merge_counts(open_all(&batch)?, |pair, count| writer.push(pair, count))?;
             writer.finish(&name)?;
             runs.push(self.stage.path(&name));
         }
         sources.extend(open_all(&runs)?);
         let (mut writer, mut pairs) = (PairsWriter::create(&path)?, 0);
-        merge(sources, |pair, count| {
+        merge_counts(sources, |pair, count| {
             pairs += 1;
             if count >= min_count { writer.push(pair, count) } else { Ok(()) }
         })?;
@@ -272,38 +272,19 @@ enum Source {
     File(PairsReader),
 }
 
-impl Source {
-    fn next_pair(&mut self) -> Result<Option<(u64, u64)>> {
+impl Iterator for Source {
+    type Item = Result<(u64, u64)>;
+
+    fn next(&mut self) -> Option<Result<(u64, u64)>> {
         match self {
-            Source::Memory(pairs) => Ok(pairs.next()),
-            Source::File(reader) => reader.next_pair(),
+            Source::Memory(pairs) => pairs.next().map(Ok),
+            Source::File(reader) => reader.next_pair().transpose(),
         }
     }
 }
 
 fn open_all(files: &[PathBuf]) -> Result<Vec<Source>> {
     files.iter().map(|file| Ok(Source::File(PairsReader::open(file)?))).collect()
-}
-
-/// Merges sorted sources; `sink` gets each pair once, in order, with its whole count.
-fn merge(mut sources: Vec<Source>, mut sink: impl FnMut(u64, u64) -> Result<()>) -> Result<()> {
-    let mut heap = BinaryHeap::new();
-    for (i, source) in sources.iter_mut().enumerate() {
-        heap.extend(source.next_pair()?.map(|(pair, count)| Reverse((pair, i, count))));
-    }
-    let mut sum: Option<(u64, u64)> = None;
-    while let Some(Reverse((pair, i, count))) = heap.pop() {
-        heap.extend(sources[i].next_pair()?.map(|(pair, count)| Reverse((pair, i, count))));
-        match &mut sum {
-            Some((same, total)) if *same == pair => *total += count,
-            _ => {
-                if let Some((pair, count)) = sum.replace((pair, count)) {
-                    sink(pair, count)?;
-                }
-            }
-        }
-    }
-    sum.map_or(Ok(()), |(pair, count)| sink(pair, count))
 }
 
 /// A table of pairs being written: `first`, `second` (ids), `count`.

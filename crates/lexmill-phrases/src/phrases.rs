@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lexmill_store::table::{Column, ColumnType, TableWriter};
+use lexmill_store::workers::share;
 use lexmill_store::{
     Event, FileEntry, Manifest, Progress, Resources, StageKey, StageWriter, UnitRecord,
 };
@@ -33,12 +34,11 @@ use lexmill_tokenize::vocabulary::merge_words;
 use lexmill_vocab::Vocabulary;
 use serde_json::{Value, json};
 
-use crate::Result;
 use crate::join::{Borders, Joiner, Phrase, Phrases, times_joined};
 use crate::pairs::{Counted, Counting, PairsReader, split};
 use crate::score::{Score, Totals};
 use crate::settings::PhrasesSettings;
-use crate::workers::share;
+use crate::{Error, Result};
 
 /// The stage's kind.
 pub const KIND: &str = "phrases";
@@ -171,7 +171,7 @@ fn join(
             progress.advance(shard.tokens);
             records.push((number, record));
         }
-        Ok(records)
+        Ok::<_, Error>(records)
     })?;
     let mut records: Vec<(usize, UnitRecord)> = made.into_iter().flatten().collect();
     records.sort_unstable_by_key(|(number, _)| *number);

@@ -21,6 +21,32 @@ pub struct Definition {
     pub neighbors: Vec<String>,
     /// Its stages, each after those it reads from.
     pub stages: Vec<Stage>,
+    /// Texts and the tokens they must become.
+    pub tests: Vec<Test>,
+}
+
+/// A text and the tokens that a `tokenize` stage must make of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Test {
+    /// The stage.
+    pub stage: String,
+    /// The text, as that of one record or file.
+    pub text: String,
+    /// What it must become, document by document.
+    pub documents: Vec<Vec<String>>,
+}
+
+/// A test as it is written.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenTest {
+    /// May be left out where there is one `tokenize` stage.
+    stage: Option<String>,
+    text: String,
+    /// Of a text that is one document.
+    tokens: Option<Vec<String>>,
+    /// Of others.
+    documents: Option<Vec<Vec<String>>>,
 }
 
 /// A stage of a pipeline.
@@ -282,7 +308,7 @@ fn check(
             false => Some(places.get(&path).cloned().unwrap_or(0..0)),
         }
     };
-    let known = ["name", "seed", "neighbors", "stages"];
+    let known = ["name", "seed", "neighbors", "stages", "test"];
     for key in root.keys().filter(|key| !known.contains(&key.as_str())) {
         let problem = Problem::at(&place(&[key]), format!("unknown field {key:?}"));
         let hint = did_you_mean(key, known).or_else(|| {
@@ -319,6 +345,20 @@ fn check(
         Some(Err(_)) => {
             let message = "neighbors must be a list of words";
             problems.push(Problem::at(&place(&["neighbors"]), message));
+            Vec::new()
+        }
+    };
+    let written = match root.remove("test").map(toml::Value::try_into::<Vec<WrittenTest>>) {
+        None => Vec::new(),
+        Some(Ok(written)) => written,
+        Some(Err(error)) => {
+            let message = error.message().trim().lines().next().unwrap_or("").to_owned();
+            let hint =
+                "a [[test]] has text, and tokens or documents, and a stage where there are several";
+            problems.push(
+                Problem::at(&place(&["test"]), format!("test: {message}"))
+                    .help(Some(hint.to_owned())),
+            );
             Vec::new()
         }
     };
@@ -393,17 +433,54 @@ fn check(
             for id in &circle {
                 let message = format!("stage {id:?} reads, by way of others or not, from itself");
                 let place = place(&["stages", id]);
-                let hint = Some("the first phrases stage reads from a tokenize stage".to_owned());
+                let hint = Some("the first of them reads from a tokenize stage".to_owned());
                 problems.push(Problem::at(&place, message).help(hint));
             }
             return None;
         }
     };
-    Some(Definition { name, neighbors, stages })
+    let tests = tests(written, &stages, &place(&["test"]), problems);
+    Some(Definition { name, neighbors, stages, tests })
+}
+
+/// Tests with their stages.
+fn tests(
+    written: Vec<WrittenTest>,
+    stages: &[Stage],
+    place: &Place,
+    problems: &mut Vec<Problem>,
+) -> Vec<Test> {
+    let tokenize = stages.iter().filter(|stage| stage.kind == Kind::Tokenize);
+    let known: Vec<&str> = tokenize.map(|stage| stage.id.as_str()).collect();
+    let mut tests = Vec::new();
+    for (i, test) in written.into_iter().enumerate() {
+        let number = i + 1;
+        let stage = match (test.stage, known.as_slice()) {
+            (Some(stage), known) if known.contains(&stage.as_str()) => Ok(stage),
+            (None, [only]) => Ok((*only).to_owned()),
+            (Some(stage), _) => Err(format!("test {number}: {stage:?} is no tokenize stage")),
+            (None, _) => Err(format!("test {number} must name its stage: there is not just one")),
+        };
+        let documents = match (test.tokens, test.documents) {
+            (Some(tokens), None) => Ok(vec![tokens]),
+            (None, Some(documents)) => Ok(documents),
+            _ => Err(format!("test {number} must have either tokens or documents")),
+        };
+        match (stage, documents) {
+            (Ok(stage), Ok(documents)) => tests.push(Test { stage, text: test.text, documents }),
+            (stage, documents) => {
+                let hint = format!("tokenize stages: {}", list(known.iter().copied()));
+                for message in stage.err().into_iter().chain(documents.err()) {
+                    problems.push(Problem::at(place, message).help(Some(hint.clone())));
+                }
+            }
+        }
+    }
+    tests
 }
 
 /// Puts every stage after its inputs, otherwise in the given order: other kinds come in the order of
-/// [`KINDS`] anyway, but `phrases` reads from its own kind as well. The error names the stages that
+/// [`KINDS`] anyway, but `deduplicate` and `phrases` read from both kinds as well. The error names the stages that
 /// read from each other in a circle.
 fn in_order(mut waiting: Vec<Stage>) -> Result<Vec<Stage>, Vec<String>> {
     let mut stages: Vec<Stage> = Vec::new();

@@ -4,6 +4,7 @@
 //! growing with the square root of the tokens, cells from the counts of a Wikipedia sample. Good
 //! enough to see that a disk is too small by half; not more.
 
+use lexmill_deduplicate::Method;
 use lexmill_store::Manifest;
 use lexmill_train::word2vec::{CbowSettings, SkipgramSettings};
 
@@ -24,6 +25,7 @@ pub struct Estimate {
 /// Sizes that later stages go by.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Sizes {
+    documents: f64,
     tokens: f64,
     words: f64,
     cells: f64,
@@ -49,13 +51,27 @@ pub(crate) fn estimate(
                 .iter()
                 .map(|file| {
                     let name = file.path.to_string_lossy();
-                    let packed = name.ends_with(".gz") || name.ends_with(".zst");
+                    let packed = [".gz", ".zst", ".bz2", ".xz", ".parquet"];
+                    let packed = packed.iter().any(|end| name.ends_with(end));
                     file.bytes as f64 * if packed { COMPRESSION } else { 1.0 }
                 })
                 .sum();
             let inline: usize = settings.sentences.iter().map(Vec::len).sum();
             sizes.tokens = known("tokens").unwrap_or(text / 5.9 + inline as f64);
+            sizes.documents = known("documents").unwrap_or(sizes.tokens / 50.0);
             (sizes.tokens * 2.4, 0.0, settings.shard_bytes.0 as f64 * 8.0)
+        }
+        Settings::Deduplicate(settings) => {
+            // A hash or a signature of each document, and where they are more than fit in memory, these
+            // or the keys of bands sorted.
+            let document = match settings.method {
+                Method::Exact => 20.0 + 24.0,
+                Method::Minhash => f64::from(settings.permutations) * (4.0 + 16.0 / 13.0),
+            };
+            let scratch = sizes.documents * document;
+            sizes.tokens = known("tokens").unwrap_or(sizes.tokens);
+            sizes.documents = known("documents").unwrap_or(sizes.documents);
+            (sizes.tokens * 2.4, scratch, 1e8)
         }
         Settings::Phrases(_) => {
             // Of English text 5 % are joined; a pair in three is new, until they repeat.

@@ -19,6 +19,7 @@ const fn field(name: &'static str, help: &'static str) -> Field {
 pub fn fields(kind: Kind) -> &'static [Field] {
     match kind {
         Kind::Tokenize => TOKENIZE,
+        Kind::Deduplicate => DEDUPLICATE,
         Kind::Phrases => PHRASES,
         Kind::Vocabulary => VOCABULARY,
         Kind::Count => COUNT,
@@ -33,19 +34,64 @@ pub fn fields(kind: Kind) -> &'static [Field] {
 const TOKENIZE: &[Field] = &[
     field(
         "input",
-        "Corpus files: paths, patterns (*, **, ?, [..]), ${NAME:-default}, - for standard input; plain, gzip or zstd",
+        "Corpus files: paths, patterns (*, **, ?, [..]), directories, @LIST of such, ${NAME:-default}, - for standard input; plain, gzip, zstd, bzip2 or xz",
     ),
     field("sentences", "Sentences in the file itself: lists of tokens, each a document"),
-    field("documents", "What a document is: lines, blocks (between blank lines) or files [lines]"),
+    field(
+        "format",
+        "What the files hold: text, json-lines, csv, tsv, parquet or mediawiki [auto: by the file's name]",
+    ),
+    field(
+        "field",
+        "Where the text of a record is: a column, or the path of a JSON field (body.text); a list of strings is tokens [text]",
+    ),
+    field("metadata", "Fields of records to keep beside their tokens [none]"),
+    field(
+        "filter",
+        "Take records of which this holds, such as \"lang == en\", \"score >= 0.5\" [all]",
+    ),
+    field("sample", "The share of records or documents to take, drawn at random [1]"),
+    field("seed", "Seed of that draw [the pipeline's, or 1]"),
+    field("bad_records", "Records that can't be read: error or skip (and count) [error]"),
+    field(
+        "encoding",
+        "Encoding of the text: utf-8, utf-16le, latin1, gb18030, big5, shift_jis, ... [utf-8]",
+    ),
+    field(
+        "documents",
+        "What a document is: lines, blocks (between blank lines), sentences (of lines), files or records [lines; of formats with records: records]",
+    ),
+    field(
+        "clean",
+        "Steps of cleaning, in order: strip-html, urls, emails, numbers (to <url>, <email>, <number>), controls, repeated-lines [none]",
+    ),
     field(
         "segmenter",
-        "How text becomes words: unicode-words (UAX #29) or whitespace [unicode-words]",
+        "How text becomes words: unicode-words (UAX #29), whitespace, auto (by script), chinese (jieba), icu, characters, pattern or tokenizer [unicode-words]",
     ),
+    field("pattern", "Of the segmenter pattern: what is a word, a regular expression"),
+    field("tokenizer", "Of the segmenter tokenizer: a tokenizer.json of Hugging Face"),
+    field("user_dictionary", "More Chinese words, one a line: WORD [COUNT [TAG]]"),
     field("normalization", "Unicode normalization: nfc, nfkc or none [nfc]"),
     field("lowercase", "Lower-case the text [false]"),
+    field("lowercase_locale", "The language whose rules lower-casing follows, such as tr [none]"),
     field("invalid_utf8", "Ill-formed UTF-8: replace (by U+FFFD, counted) or error [replace]"),
     field("max_word_bytes", "Longer words are dropped, and counted [1000]"),
     field("shard_bytes", "Text in a token shard [8MiB]"),
+];
+
+const DEDUPLICATE: &[Field] = &[
+    field(
+        "method",
+        "When a document counts as one that was there before: exact (the same tokens) or minhash (nearly the same shingles) [exact]",
+    ),
+    field("shingle", "Of minhash: tokens in a row that make a shingle [5]"),
+    field("permutations", "Of minhash: hash functions, so numbers of a signature [128]"),
+    field(
+        "threshold",
+        "Of minhash: drop documents at least this similar (Jaccard) to an earlier one that is kept [0.8]",
+    ),
+    field("min_tokens", "Documents of fewer tokens are kept in any case [0]"),
 ];
 
 const PHRASES: &[Field] = &[
@@ -199,6 +245,7 @@ mod tests {
         for kind in KINDS {
             let value = match kind.settings(toml::Table::new()).unwrap() {
                 Settings::Tokenize(s) => serde_json::to_value(s),
+                Settings::Deduplicate(s) => serde_json::to_value(s),
                 Settings::Phrases(s) => serde_json::to_value(s),
                 Settings::Vocabulary(s) => serde_json::to_value(s),
                 Settings::Count(s) => serde_json::to_value(s),

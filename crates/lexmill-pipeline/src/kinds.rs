@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lexmill_cooccur::{CountSettings, count};
+use lexmill_deduplicate::{DeduplicateSettings, deduplicate};
 use lexmill_embeddings::export::{self, ExportSettings};
 use lexmill_eval::{EvaluateSettings, evaluate};
 use lexmill_phrases::{PhrasesSettings, phrases};
@@ -18,6 +19,8 @@ use serde::de::DeserializeOwned;
 pub enum Kind {
     /// Corpus files to token shards.
     Tokenize,
+    /// Token shards to token shards without duplicates.
+    Deduplicate,
     /// Token shards to token shards with phrases joined.
     Phrases,
     /// Token shards to the vocabulary.
@@ -36,9 +39,11 @@ pub enum Kind {
     Evaluate,
 }
 
-/// All kinds, each after the other kinds that it can read from.
-pub const KINDS: [Kind; 9] = [
+/// All kinds, each after the other kinds that it can read from; only `deduplicate` and `phrases` can read
+/// from each other.
+pub const KINDS: [Kind; 10] = [
     Kind::Tokenize,
+    Kind::Deduplicate,
     Kind::Phrases,
     Kind::Vocabulary,
     Kind::Count,
@@ -50,13 +55,14 @@ pub const KINDS: [Kind; 9] = [
 ];
 
 /// The kinds that hold token shards: [`lexmill_tokenize::shards::TOKEN_STAGES`].
-const TOKENS: &[Kind] = &[Kind::Tokenize, Kind::Phrases];
+const TOKENS: &[Kind] = &[Kind::Tokenize, Kind::Deduplicate, Kind::Phrases];
 
 impl Kind {
     /// Its name in the pipeline file and in manifests.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Tokenize => tokenize::KIND,
+            Kind::Deduplicate => deduplicate::KIND,
             Kind::Phrases => phrases::KIND,
             Kind::Vocabulary => vocabulary::KIND,
             Kind::Count => count::KIND,
@@ -72,6 +78,7 @@ impl Kind {
     pub fn about(self) -> &'static str {
         match self {
             Kind::Tokenize => "Read corpus files, write token shards",
+            Kind::Deduplicate => "Drop documents that were there before, write token shards",
             Kind::Phrases => "Join collocations in token shards, write token shards",
             Kind::Vocabulary => "Merge the words of token shards into a vocabulary",
             Kind::Count => "Count co-occurrences in token shards, write a grid of shards",
@@ -92,7 +99,7 @@ impl Kind {
     pub fn inputs(self) -> &'static [(&'static str, &'static [Kind])] {
         match self {
             Kind::Tokenize => &[],
-            Kind::Phrases | Kind::Vocabulary => &[("tokens", TOKENS)],
+            Kind::Deduplicate | Kind::Phrases | Kind::Vocabulary => &[("tokens", TOKENS)],
             Kind::Count | Kind::Skipgram | Kind::Cbow => {
                 &[("tokens", TOKENS), ("vocabulary", &[Kind::Vocabulary])]
             }
@@ -109,6 +116,7 @@ impl Kind {
         }
         Ok(match self {
             Kind::Tokenize => Settings::Tokenize(read(table)?),
+            Kind::Deduplicate => Settings::Deduplicate(read(table)?),
             Kind::Phrases => Settings::Phrases(read(table)?),
             Kind::Vocabulary => Settings::Vocabulary(read(table)?),
             Kind::Count => Settings::Count(read(table)?),
@@ -122,7 +130,7 @@ impl Kind {
 
     /// Whether results of this kind depend on random numbers.
     pub(crate) fn takes_seed(self) -> bool {
-        matches!(self, Kind::Glove | Kind::Skipgram | Kind::Cbow | Kind::Evaluate)
+        matches!(self, Kind::Tokenize | Kind::Glove | Kind::Skipgram | Kind::Cbow | Kind::Evaluate)
     }
 }
 
@@ -132,6 +140,8 @@ impl Kind {
 pub enum Settings {
     /// Of `tokenize`.
     Tokenize(TokenizeSettings),
+    /// Of `deduplicate`.
+    Deduplicate(DeduplicateSettings),
     /// Of `phrases`.
     Phrases(PhrasesSettings),
     /// Of `vocabulary`.
@@ -164,6 +174,7 @@ impl Settings {
     pub(crate) fn problems(&self) -> Vec<(&'static str, String)> {
         match self {
             Settings::Tokenize(s) => s.problems(),
+            Settings::Deduplicate(s) => s.problems(),
             Settings::Phrases(s) => s.problems(),
             Settings::Vocabulary(s) => s.problems(),
             Settings::Count(s) => s.problems(),
@@ -219,6 +230,7 @@ impl Settings {
         }
         match self {
             Settings::Tokenize(s) => tokenize::key(s, &outside.corpus),
+            Settings::Deduplicate(s) => key(deduplicate::KIND, deduplicate::VERSION, s, inputs),
             Settings::Phrases(s) => key(phrases::KIND, phrases::VERSION, s, inputs),
             Settings::Vocabulary(s) => key(vocabulary::KIND, vocabulary::VERSION, s, inputs),
             Settings::Count(s) => key(count::KIND, count::VERSION, s, inputs),
@@ -267,6 +279,9 @@ impl Settings {
         Ok(match self {
             Settings::Tokenize(s) => {
                 tokenize::run(s, &outside.corpus, output, resources, progress)?
+            }
+            Settings::Deduplicate(s) => {
+                deduplicate::run(s, input(0), output, key, resources, progress)?
             }
             Settings::Phrases(s) => phrases::run(s, input(0), output, key, resources, progress)?,
             Settings::Vocabulary(s) => {

@@ -13,11 +13,13 @@ mod fields;
 mod kinds;
 mod plan;
 mod run;
+mod tokens;
 
-pub use definition::{Definition, Problem, Stage, read_value, render_problems};
+pub use definition::{Definition, Problem, Stage, Test, read_value, render_problems};
 pub use error::{Error, Result};
 pub use estimate::Estimate;
 pub use fields::{Field, fields};
 pub use kinds::{KINDS, Kind, Settings};
 pub use plan::{Condition, Plan, PlannedStage, resolve_selection};
 pub use run::{Observer, Status, default_directory, read_status, run, run_stage};
+pub use tokens::{TestResult, preview_stage, run_tests};

@@ -151,6 +151,22 @@ fn one(
     Ok(true)
 }
 
+/// Settings of a stage that is run alone.
+pub(crate) fn stage_settings(kind: Kind, table: toml::Table) -> Result<Settings> {
+    let mut problems = Vec::new();
+    let settings = crate::definition::settings(kind, table, |_| None, &mut problems);
+    match settings.filter(|_| problems.is_empty()) {
+        Some(settings) => Ok(settings),
+        None => {
+            let shown = problems.into_iter().map(|problem| match problem.help {
+                Some(help) => format!("{}\n  help: {help}", problem.message),
+                None => problem.message,
+            });
+            Err(Error::Definition(shown.collect::<Vec<_>>().join("\n")))
+        }
+    }
+}
+
 /// Runs one stage outside of any pipeline: `inputs` are stage directories in the order of
 /// [`Kind::inputs`].
 ///
@@ -166,16 +182,7 @@ pub fn run_stage(
 ) -> Result<Manifest> {
     let name = kind.name();
     let failed = |source| Error::Stage { stage: name.to_owned(), source };
-    let mut problems = Vec::new();
-    let settings: Option<Settings> =
-        crate::definition::settings(kind, table, |_| None, &mut problems);
-    let Some(settings) = settings.filter(|_| problems.is_empty()) else {
-        let shown = problems.into_iter().map(|problem| match problem.help {
-            Some(help) => format!("{}\n  help: {help}", problem.message),
-            None => problem.message,
-        });
-        return Err(Error::Definition(shown.collect::<Vec<_>>().join("\n")));
-    };
+    let settings = stage_settings(kind, table)?;
     let mut fingerprints = std::collections::BTreeMap::new();
     for ((field, kinds), path) in kind.inputs().iter().zip(input_directories) {
         let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();

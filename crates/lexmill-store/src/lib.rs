@@ -9,6 +9,7 @@
 //!   its schema.
 //! - [`RunLock`]: one run at a time on a directory.
 //! - [`Resources`], [`Progress`]: how a stage is to run, and what it reports while it does.
+//! - [`workers`], [`merge`]: threads that share out a stage's tasks, and sorted runs made one.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make files by hand"))]
 
@@ -17,9 +18,11 @@ mod commit;
 mod error;
 mod lock;
 mod manifest;
+pub mod merge;
 mod progress;
 mod stage;
 pub mod table;
+pub mod workers;
 
 pub use bytes::ByteSize;
 pub use commit::{AtomicFile, FileEntry, file_hash};

@@ -5,12 +5,14 @@
 //! is sorted, since they cost time and prune nothing elsewhere.
 
 pub mod counts;
+mod foreign;
 mod pages;
 mod reader;
 pub mod tokens;
 pub mod vocabulary;
 mod writer;
 
+pub use foreign::{Cell, ForeignBatch, ForeignReader};
 pub use reader::{Batch, TableReader, Text};
 pub use writer::{Column, ColumnType, TableWriter, VECTOR_GROUP_BYTES, write_table};
 

@@ -1,9 +1,9 @@
 //! A stream of text cut into segments of whole documents, and a segment into its documents.
 //!
 //! Where a cut falls depends on the text alone, not on how it arrives. A segment ends with the first
-//! document that ends at or after `target` bytes. A document that does not end before twice that is
-//! cut at the last white space before it, and goes on in the next segment as a further *part*; a
-//! stretch without white space there is cut between two characters.
+//! document that ends at or after `target` bytes. A document of plain text that does not end before
+//! twice that is cut at the last white space before it, and goes on in the next segment as a further
+//! *part*; a stretch without white space there is cut between two characters. Records are never cut.
 
 use std::io::{self, Read};
 
@@ -11,17 +11,34 @@ use memchr::{memchr, memrchr};
 
 use crate::settings::Documents;
 
+/// What the text of a segment is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Plain text.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    JsonLines,
+    /// The text of records.
+    Records,
+    /// Records that are tokens, end to end.
+    Tokens,
+    /// Records of MediaWiki's markup.
+    Wikitext,
+}
+
 /// Text of whole documents, but for the first, which may go on from the segment before, and the
 /// last, which may go on in the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Segment {
+    pub(crate) form: Form,
     /// Its number within its group of files.
     pub(crate) number: usize,
-    /// Bytes of the group's text before it.
-    pub(crate) offset: u64,
     pub(crate) text: Vec<u8>,
-    /// Where files end in `text`.
-    pub(crate) file_ends: Vec<usize>,
+    /// Where files, or records, end in `text`.
+    pub(crate) ends: Vec<usize>,
+    /// Where which files begin or go on in `text`.
+    pub(crate) files: Vec<FileStart>,
     /// Which part of its document the segment starts with: 0 if with a whole document.
     pub(crate) first_part: u32,
     /// Whether it starts within a line that has something on it, so that this is not a blank one.
@@ -30,54 +47,107 @@ pub(crate) struct Segment {
     pub(crate) continued: bool,
     /// Whether it was cut between two characters for want of white space.
     pub(crate) run_cut: bool,
+    /// Where tokens end in `text`, if it is such.
+    pub(crate) token_ends: Vec<usize>,
+    /// Record by record the values of fields to keep.
+    pub(crate) values: Vec<Option<String>>,
+}
+
+/// Where a file begins, or goes on, in a segment's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileStart {
+    at: usize,
+    /// Its number within the group.
+    file: usize,
+    /// Bytes of its text before that.
+    before: u64,
+}
+
+impl Segment {
+    /// Which file of the group a place is in, and the bytes of that file's text before it.
+    pub(crate) fn place(&self, at: usize) -> (usize, u64) {
+        match self.files.iter().rev().find(|start| start.at <= at) {
+            Some(start) => (start.file, start.before + (at - start.at) as u64),
+            None => (0, at as u64),
+        }
+    }
+}
+
+/// How text is cut.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut {
+    pub(crate) form: Form,
+    pub(crate) documents: Documents,
+    /// Bytes of a segment, roughly.
+    pub(crate) target: usize,
+    /// Documents longer than twice that are cut, or else those longer than this are an error.
+    pub(crate) whole: Option<usize>,
 }
 
 /// Cuts the text of one group of files.
 pub(crate) struct Cutter {
-    documents: Documents,
-    target: usize,
+    cut: Cut,
+    /// Text held before it is cut.
+    limit: usize,
     text: Vec<u8>,
     file_ends: Vec<usize>,
+    files: Vec<FileStart>,
     part: u32,
     mid_line: bool,
     number: usize,
-    offset: u64,
 }
 
 impl Cutter {
-    pub(crate) fn new(documents: Documents, target: usize) -> Cutter {
+    /// Numbers segments from `number` on.
+    pub(crate) fn new(cut: Cut, number: usize) -> Cutter {
         Cutter {
-            documents,
-            target,
+            cut,
+            limit: 2 * cut.target,
             text: Vec::new(),
             file_ends: Vec::new(),
+            files: Vec::new(),
             part: 0,
             mid_line: false,
-            number: 0,
-            offset: 0,
+            number,
         }
+    }
+
+    /// Marks the start of the group's file of this number.
+    pub(crate) fn begin_file(&mut self, file: usize) {
+        self.files.push(FileStart { at: self.text.len(), file, before: 0 });
     }
 
     /// Reads on until a segment is full or the file ends; `None` then.
     pub(crate) fn next_segment(&mut self, file: &mut dyn Read) -> io::Result<Option<Segment>> {
-        let limit = 2 * self.target;
-        let missing = limit.saturating_sub(self.text.len()) as u64;
-        file.take(missing).read_to_end(&mut self.text)?;
-        if self.text.len() < limit {
-            return Ok(None);
-        }
-        Ok(Some(match self.document_end() {
-            Some(end) => self.split(end, false, false),
-            None => {
-                // Short of the limit, so that there is something to go on with.
-                let last = limit - 1;
-                let white = self.text[self.target..last].iter().rposition(|b| is_white(*b));
-                match white {
-                    Some(place) => self.split(self.target + place + 1, true, false),
-                    None => self.split(character_end(&self.text, last), true, true),
-                }
+        loop {
+            let missing = self.limit.saturating_sub(self.text.len()) as u64;
+            file.take(missing).read_to_end(&mut self.text)?;
+            if self.text.len() < self.limit {
+                return Ok(None);
             }
-        }))
+            return Ok(Some(match (self.document_end(), self.cut.whole) {
+                (Some(end), _) => self.split(end, false, false),
+                (None, Some(most)) if self.limit < most => {
+                    self.limit = (2 * self.limit).min(most);
+                    continue;
+                }
+                (None, Some(most)) => {
+                    let problem =
+                        format!("a line of it is longer than {} MiB", most.div_ceil(1 << 20));
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+                }
+                (None, None) => {
+                    // Short of the limit, so that there is something to go on with.
+                    let last = self.limit - 1;
+                    let from = self.cut.target;
+                    let white = self.text[from..last].iter().rposition(|b| is_white(*b));
+                    match white {
+                        Some(place) => self.split(from + place + 1, true, false),
+                        None => self.split(character_end(&self.text, last), true, true),
+                    }
+                }
+            }));
+        }
     }
 
     /// Marks the end of a file, which is the end of a document.
@@ -93,7 +163,7 @@ impl Cutter {
             return None;
         }
         let end = match self.document_end() {
-            Some(end) if self.text.len() > self.target => end,
+            Some(end) if self.text.len() > self.cut.target => end,
             _ => self.text.len(),
         };
         Some(self.split(end, false, false))
@@ -104,19 +174,21 @@ impl Cutter {
         let text = std::mem::replace(&mut self.text, rest);
         let kept = self.file_ends.partition_point(|&file_end| file_end <= end);
         let later = self.file_ends.split_off(kept).into_iter().map(|e| e - end).collect();
-        let file_ends = std::mem::replace(&mut self.file_ends, later);
+        let ends = std::mem::replace(&mut self.file_ends, later);
         let segment = Segment {
+            form: self.cut.form,
             number: self.number,
-            offset: self.offset,
             text,
-            file_ends,
+            ends,
+            files: self.split_files(end),
             first_part: self.part,
             mid_line: self.mid_line,
             continued,
             run_cut,
+            ..Segment::default()
         };
         self.number += 1;
-        self.offset += segment.text.len() as u64;
+        self.limit = (2 * self.cut.target).max(self.text.len() + 1);
         let last_line = memrchr(b'\n', &segment.text).map_or(0, |place| place + 1);
         let goes_on = last_line == 0 && segment.mid_line;
         let begun = !segment.text[last_line..].iter().all(|b| is_white(*b));
@@ -124,7 +196,7 @@ impl Cutter {
         self.part = match continued {
             false => 0,
             // The document that goes on began in this segment, or even before it.
-            true => match segment.documents(self.documents).count() {
+            true => match segment.documents(self.cut.documents).count() {
                 1 => self.part + 1,
                 _ => 1,
             },
@@ -132,14 +204,32 @@ impl Cutter {
         segment
     }
 
+    /// Where files are in the text before `end`; what comes after it stays.
+    fn split_files(&mut self, end: usize) -> Vec<FileStart> {
+        let kept = self.files.partition_point(|start| start.at < end);
+        let mut later = self.files.split_off(kept);
+        later.iter_mut().for_each(|start| start.at -= end);
+        let going_on = self.files.last().filter(|_| later.first().is_none_or(|next| next.at > 0));
+        if let Some(&FileStart { at, file, before }) = going_on {
+            later.insert(0, FileStart { at: 0, file, before: before + (end - at) as u64 });
+        }
+        std::mem::replace(&mut self.files, later)
+    }
+
+    /// The number of the next segment.
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
     /// The first end of a document at or after `target`.
     fn document_end(&self) -> Option<usize> {
         let text = &self.text;
-        let from = self.target.min(text.len());
+        let from = self.cut.target.min(text.len());
         let file_end = self.file_ends.iter().copied().find(|&end| end >= from);
-        let end = match self.documents {
+        let end = match self.cut.documents {
             Documents::Files => None,
-            Documents::Lines => {
+            // Sentences are found within lines, records of text are lines.
+            Documents::Lines | Documents::Sentences | Documents::Records => {
                 let from = from.saturating_sub(1);
                 memchr(b'\n', &text[from..]).map(|place| from + place + 1)
             }
@@ -192,14 +282,15 @@ fn is_white(byte: u8) -> bool {
 }
 
 impl Segment {
-    /// The documents, as ranges of the text; line ends and blank lines are in them.
+    /// The documents, as ranges of the text; line ends and blank lines are in them. Of documents that
+    /// are sentences, the lines they stand in.
     pub(crate) fn documents(
         &self,
         kind: Documents,
     ) -> impl Iterator<Item = std::ops::Range<usize>> {
         let text = &self.text[..];
         let mut start = 0;
-        let mut ends = self.file_ends.iter().copied().peekable();
+        let mut ends = self.ends.iter().copied().peekable();
         std::iter::from_fn(move || {
             if start >= text.len() {
                 return None;
@@ -212,8 +303,8 @@ impl Segment {
                 };
             };
             let end = match kind {
-                Documents::Files => limit,
-                Documents::Lines => {
+                Documents::Files | Documents::Records => limit,
+                Documents::Lines | Documents::Sentences => {
                     memchr(b'\n', &text[start..limit]).map_or(limit, |place| start + place + 1)
                 }
                 Documents::Blocks => {
@@ -240,6 +331,101 @@ impl Segment {
     }
 }
 
+/// Gathers records until there are enough for a segment.
+pub(crate) struct RecordCutter {
+    target: usize,
+    /// Values to keep of a record.
+    kept: usize,
+    segment: Segment,
+    /// A segment that ended because another form came.
+    ended: Option<Segment>,
+}
+
+impl RecordCutter {
+    /// Numbers segments from 0 on; `kept` values are kept of each record.
+    pub(crate) fn new(target: usize, kept: usize) -> RecordCutter {
+        RecordCutter { target, kept, segment: Segment::default(), ended: None }
+    }
+
+    /// Goes on with records of this form and segments of this number; there are none at hand.
+    pub(crate) fn begin(&mut self, form: Form, number: usize) {
+        self.segment = Segment { form, number, ..Segment::default() };
+    }
+
+    /// Records that come are of this form; those at hand are of their own.
+    pub(crate) fn form(&mut self, form: Form) {
+        if form != self.segment.form {
+            self.ended = self.finish();
+            self.segment.form = form;
+        }
+    }
+
+    pub(crate) fn push_text<'v>(
+        &mut self,
+        text: &[u8],
+        values: impl Iterator<Item = Option<&'v str>>,
+    ) {
+        self.segment.text.extend_from_slice(text);
+        self.end(values);
+    }
+
+    pub(crate) fn push_tokens<'t>(
+        &mut self,
+        tokens: impl Iterator<Item = &'t str>,
+        values: impl Iterator<Item = Option<&'t str>>,
+    ) {
+        for token in tokens {
+            self.segment.text.extend_from_slice(token.as_bytes());
+            self.segment.token_ends.push(self.segment.text.len());
+        }
+        self.end(values);
+    }
+
+    fn end<'v>(&mut self, values: impl Iterator<Item = Option<&'v str>>) {
+        self.segment.ends.push(self.segment.text.len());
+        self.segment.values.extend(values.map(|value| value.map(str::to_owned)));
+        debug_assert_eq!(self.segment.values.len(), self.kept * self.segment.ends.len());
+    }
+
+    /// A segment, if there is enough for one.
+    pub(crate) fn full(&mut self) -> Option<Segment> {
+        if self.ended.is_some() {
+            return self.ended.take();
+        }
+        // Many empty records are much, too.
+        let bytes = self.segment.text.len() + 8 * self.segment.ends.len();
+        if bytes >= self.target { self.finish() } else { None }
+    }
+
+    /// What is at hand.
+    pub(crate) fn finish(&mut self) -> Option<Segment> {
+        let Segment { form, number, .. } = self.segment;
+        let next = match self.segment.ends.is_empty() {
+            true => return None,
+            false => Segment { form, number: number + 1, ..Segment::default() },
+        };
+        Some(std::mem::replace(&mut self.segment, next))
+    }
+
+    /// The number of the next segment.
+    pub(crate) fn number(&self) -> usize {
+        self.segment.number
+    }
+}
+
+#[cfg(test)]
+impl Segment {
+    /// Records: their text, and the values kept.
+    pub(crate) fn records(&self) -> impl Iterator<Item = (String, Vec<Option<String>>)> {
+        let kept = self.values.len().checked_div(self.ends.len()).unwrap_or(0);
+        self.ends.iter().enumerate().map(move |(i, &end)| {
+            let start = if i == 0 { 0 } else { self.ends[i - 1] };
+            let text = String::from_utf8_lossy(&self.text[start..end]).into_owned();
+            (text, self.values[i * kept..(i + 1) * kept].to_vec())
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,9 +443,11 @@ mod tests {
     }
 
     fn cut(files: &[&[u8]], kind: Documents, target: usize, drip: usize) -> Vec<Segment> {
-        let mut cutter = Cutter::new(kind, target);
+        let form = Form::Text;
+        let mut cutter = Cutter::new(Cut { form, documents: kind, target, whole: None }, 0);
         let mut segments = Vec::new();
-        for file in files {
+        for (i, file) in files.iter().enumerate() {
+            cutter.begin_file(i);
             let mut reader = Drip(file, drip);
             while let Some(segment) = cutter.next_segment(&mut reader).unwrap() {
                 segments.push(segment);
@@ -327,9 +515,31 @@ mod tests {
                     prop_assert_eq!(segment.number, i);
                     let next = segments.get(i + 1).map_or(0, |next| next.first_part);
                     prop_assert_eq!(segment.continued, next > 0);
+                    for at in 0..segment.text.len() {
+                        let (file, before) = segment.place(at);
+                        prop_assert_eq!(segment.text[at], files[file][before as usize]);
+                    }
                 }
             }
         }
+    }
+
+    #[test]
+    fn lines_that_must_stay_whole_do() {
+        let cut =
+            Cut { form: Form::JsonLines, documents: Documents::Lines, target: 4, whole: Some(20) };
+        let mut cutter = Cutter::new(cut, 0);
+        let mut text: &[u8] = b"a\n0123456789abcde\nb\nc\n";
+        let mut segments = Vec::new();
+        while let Some(segment) = cutter.next_segment(&mut text).unwrap() {
+            segments.push(segment);
+        }
+        cutter.end_file();
+        segments.extend(std::iter::from_fn(|| cutter.finish()));
+        let texts: Vec<&str> =
+            segments.iter().map(|s| std::str::from_utf8(&s.text).unwrap()).collect();
+        assert_eq!(texts, ["a\n0123456789abcde\n", "b\nc\n"]);
+        assert!(Cutter::new(cut, 0).next_segment(&mut &[b'x'; 30][..]).is_err());
     }
 
     #[test]

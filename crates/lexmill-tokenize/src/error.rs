@@ -20,8 +20,8 @@ pub enum Error {
         /// Where relative patterns start.
         directory: PathBuf,
     },
-    /// An input pattern can't be understood.
-    #[error("the input {pattern:?} is not a valid pattern: {problem}")]
+    /// A pattern can't be understood.
+    #[error("{pattern:?} is not valid: {problem}")]
     Pattern {
         /// The pattern as written.
         pattern: String,
@@ -44,15 +44,35 @@ pub enum Error {
         /// What it is instead, and what to do.
         problem: String,
     },
+    /// A record of a corpus file can't be read.
+    #[error("{path:?}, {place}: {problem}; set bad_records = \"skip\" to leave such records out")]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        place: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// No record has the field that should hold the text.
+    #[error("none of {records} records has a field {field:?}; the first has {found}; set field")]
+    NoField {
+        /// The setting.
+        field: String,
+        /// Records read.
+        records: u64,
+        /// The fields of the first of them.
+        found: String,
+    },
     /// Text that is not UTF-8, where the settings say that this is an error.
     #[error(
         "{place}: byte {offset} of the text is not valid UTF-8; convert the file, or set \
          invalid_utf8 = \"replace\" to put U+FFFD in its place"
     )]
     InvalidUtf8 {
-        /// The files the text comes from.
+        /// The file.
         place: String,
-        /// Bytes of text before it, counted from the start of the first of those files.
+        /// Bytes of the file's text before it.
         offset: u64,
     },
     /// There is nothing to make a vocabulary of.

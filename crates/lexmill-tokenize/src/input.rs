@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lexmill_store::{AtomicFile, file_hash};
 use serde::{Deserialize, Serialize};
 
-use crate::settings::TokenizeSettings;
+use crate::settings::{Format, TokenizeSettings};
 use crate::{Error, Result};
 
 /// A corpus file.
@@ -27,6 +27,8 @@ pub struct CorpusFile {
     pub modified_ns: u64,
     /// BLAKE3 of its content, hexadecimal.
     pub blake3: String,
+    /// What it holds: never [`Format::Auto`].
+    pub format: Format,
 }
 
 impl CorpusFile {
@@ -50,6 +52,8 @@ fn modified_ns(metadata: &std::fs::Metadata) -> u64 {
 pub struct Corpus {
     /// By pattern, then by path.
     pub files: Vec<CorpusFile>,
+    /// BLAKE3 of the files that settings name besides, by setting.
+    pub models: BTreeMap<String, String>,
 }
 
 /// Consecutive files that share shards. Files as large as a shard stand alone; runs of small files
@@ -91,7 +95,7 @@ impl Corpus {
             loop {
                 let i = next.fetch_add(1, Ordering::Relaxed);
                 let Some(path) = paths.get(i) else { return Ok(()) };
-                let file = look_at(path, known.get(path))?;
+                let file = look_at(path, known.get(path), settings.format)?;
                 found.lock().expect("no holder panics")[i] = Some(file);
             }
         };
@@ -118,7 +122,15 @@ impl Corpus {
             file.write_all(&text).map_err(lexmill_store::Error::io("write", path))?;
             file.commit("", 0)?;
         }
-        Ok(Corpus { files })
+        let mut models = BTreeMap::new();
+        for (setting, path) in
+            [("tokenizer", &settings.tokenizer), ("user_dictionary", &settings.user_dictionary)]
+        {
+            if let Some(path) = path {
+                models.insert(setting.to_owned(), file_hash(path)?);
+            }
+        }
+        Ok(Corpus { files, models })
     }
 
     /// Bytes on disk of all files.
@@ -126,13 +138,9 @@ impl Corpus {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
-    /// One hash of the content of all files in order.
+    /// One hash of the content of all files in order, and of how each is read.
     pub fn fingerprint(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        self.files.iter().for_each(|file| {
-            hasher.update(file.blake3.as_bytes());
-        });
-        hasher.finalize().to_hex().to_string()
+        fingerprint(&self.files)
     }
 
     /// Whether standard input is part of it, so that its content can't be known in advance.
@@ -153,11 +161,7 @@ impl Corpus {
             let dice = u64::from_str_radix(file.blake3.get(..8).unwrap_or("0"), 16).unwrap_or(0);
             let ends = u128::from(dice) * u128::from(shard_bytes) < (u128::from(file.bytes) << 32);
             if next_is_large || ends || file.bytes >= shard_bytes || bytes >= 4 * shard_bytes {
-                let mut hasher = blake3::Hasher::new();
-                self.files[start..=i].iter().for_each(|file| {
-                    hasher.update(file.blake3.as_bytes());
-                });
-                let mut key = hasher.finalize().to_hex()[..16].to_owned();
+                let mut key = fingerprint(&self.files[start..=i])[..16].to_owned();
                 let times = seen.entry(key.clone()).or_default();
                 if *times > 0 {
                     // The same files again: their shards are other shards.
@@ -173,18 +177,49 @@ impl Corpus {
     }
 }
 
-fn look_at(path: &Path, known: Option<&Known>) -> Result<(CorpusFile, Option<Known>)> {
+fn fingerprint(files: &[CorpusFile]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for file in files {
+        hasher.update(file.blake3.as_bytes());
+        if file.format != Format::Text {
+            hasher.update(file.format.name().as_bytes());
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// What a file of this name holds, where nobody says.
+fn format_by_name(path: &Path) -> Format {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let container = [".gz", ".zst", ".bz2", ".xz"].iter().find_map(|end| name.strip_suffix(end));
+    match container.unwrap_or(&name).rsplit_once('.') {
+        Some((_, "jsonl" | "ndjson")) => Format::JsonLines,
+        Some((_, "csv")) => Format::Csv,
+        Some((_, "tsv" | "tab")) => Format::Tsv,
+        Some((_, "parquet")) => Format::Parquet,
+        Some((_, "xml")) => Format::Mediawiki,
+        _ => Format::Text,
+    }
+}
+
+fn look_at(
+    path: &Path,
+    known: Option<&Known>,
+    format: Format,
+) -> Result<(CorpusFile, Option<Known>)> {
     let read = |source| Error::Read { path: path.to_owned(), source };
+    let format = if format == Format::Auto { format_by_name(path) } else { format };
     if path == Path::new("-") {
+        if format == Format::Parquet {
+            let problem =
+                "can't be Parquet, which is not read from its start to its end; name a file";
+            return Err(Error::Format { path: path.to_owned(), problem: problem.to_owned() });
+        }
         let (path, blake3) = (path.to_owned(), "-".to_owned());
-        let file = CorpusFile { path, bytes: 0, modified_ns: 0, blake3 };
+        let file = CorpusFile { path, bytes: 0, modified_ns: 0, blake3, format };
         return Ok((file, None));
     }
     let metadata = std::fs::metadata(path).map_err(read)?;
-    if metadata.is_dir() {
-        let problem = format!("is a directory; name the files in it: {:?}", path.join("**/*"));
-        return Err(Error::Format { path: path.to_owned(), problem });
-    }
     if !metadata.is_file() {
         let problem = "is not a file but a pipe or a device; pipe it into standard input and name \
                        \"-\" instead"
@@ -202,7 +237,8 @@ fn look_at(path: &Path, known: Option<&Known>) -> Result<(CorpusFile, Option<Kno
     };
     let old_enough = SystemTime::now().duration_since(modified).is_ok_and(|age| age > FRESH);
     let remember = old_enough.then(|| Known { bytes, modified_ns, blake3: hash.clone() });
-    Ok((CorpusFile { path: path.to_owned(), bytes, modified_ns, blake3: hash }, remember))
+    let path = path.to_owned();
+    Ok((CorpusFile { path, bytes, modified_ns, blake3: hash, format }, remember))
 }
 
 /// The files that patterns name: by pattern, then by path, each once.
@@ -210,34 +246,72 @@ fn expand(patterns: &[String]) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     let mut seen = BTreeSet::new();
     for pattern in patterns {
-        let expanded = expand_variables(pattern)
-            .map_err(|problem| Error::Pattern { pattern: pattern.clone(), problem })?;
-        let mut matched = Vec::new();
-        if pattern == "-" || !expanded.contains(['*', '?', '[']) || Path::new(&expanded).exists() {
-            matched.push(PathBuf::from(expanded));
-        } else {
-            let found = glob::glob(&expanded)
-                .map_err(|e| Error::Pattern { pattern: pattern.clone(), problem: e.to_string() })?;
-            for path in found {
-                let path =
-                    path.map_err(|e| Error::Read { path: e.path().to_owned(), source: e.into() })?;
-                if !path.is_dir() {
-                    matched.push(path);
-                }
-            }
-            matched.sort();
-        }
-        if matched.is_empty() {
-            let directory = std::env::current_dir().unwrap_or_default();
-            return Err(Error::NoFiles { pattern: pattern.clone(), directory });
-        }
-        for path in matched {
+        for path in files_of(pattern, true)? {
             if seen.insert(path.clone()) {
                 paths.push(path);
             }
         }
     }
     Ok(paths)
+}
+
+/// The files that one pattern names, in order.
+fn files_of(pattern: &str, may_be_list: bool) -> Result<Vec<PathBuf>> {
+    let expanded = expand_variables(pattern)
+        .map_err(|problem| Error::Pattern { pattern: pattern.to_owned(), problem })?;
+    if let Some(list) = expanded.strip_prefix('@').filter(|_| may_be_list) {
+        let path = PathBuf::from(list);
+        let read = |source| Error::Read { path: path.clone(), source };
+        let text = std::fs::read_to_string(&path).map_err(read)?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let mut files = Vec::new();
+        for line in lines {
+            // What a list names stands as seen from where the program runs, as in the pipeline file.
+            files.extend(files_of(line, false)?);
+        }
+        return Ok(files);
+    }
+    let mut matched = Vec::new();
+    let path = Path::new(&expanded);
+    if path.is_dir() {
+        walk(path, &mut matched)?;
+    } else if pattern == "-" || !expanded.contains(['*', '?', '[']) || path.exists() {
+        matched.push(path.to_owned());
+    } else {
+        let found = glob::glob(&expanded)
+            .map_err(|e| Error::Pattern { pattern: pattern.to_owned(), problem: e.to_string() })?;
+        for path in found {
+            let path =
+                path.map_err(|e| Error::Read { path: e.path().to_owned(), source: e.into() })?;
+            if !path.is_dir() {
+                matched.push(path);
+            }
+        }
+        matched.sort();
+    }
+    if matched.is_empty() {
+        let directory = std::env::current_dir().unwrap_or_default();
+        return Err(Error::NoFiles { pattern: pattern.to_owned(), directory });
+    }
+    Ok(matched)
+}
+
+/// All files below a directory, by path, but for hidden ones. Links to directories are not followed.
+fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let read = |source| Error::Read { path: directory.to_owned(), source };
+    let entries = std::fs::read_dir(directory).map_err(read)?;
+    let mut entries = entries.collect::<Result<Vec<_>, _>>().map_err(read)?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        match entry.file_type().map_err(read)?.is_dir() {
+            true => walk(&entry.path(), files)?,
+            false => files.push(entry.path()),
+        }
+    }
+    Ok(())
 }
 
 /// `~` at the start, `${NAME}` and `${NAME:-default}` anywhere (the default may start with `~`).
@@ -283,9 +357,10 @@ mod tests {
                 bytes,
                 modified_ns: 0,
                 blake3: blake3::hash(&name.to_le_bytes()).to_hex().to_string(),
+                format: Format::Text,
             })
             .collect();
-        Corpus { files }
+        Corpus { files, ..Corpus::default() }
     }
 
     #[test]
@@ -325,6 +400,33 @@ mod tests {
         assert_eq!(expand_variables("${HOME}/r").unwrap(), format!("{home}/r"));
         assert!(expand_variables("${LEXMILL_NO_SUCH}").unwrap_err().contains("LEXMILL_NO_SUCH"));
         assert!(expand_variables("${oops").is_err());
+    }
+
+    #[test]
+    fn directories_and_lists() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        std::fs::create_dir_all(path("b/c")).unwrap();
+        for name in ["b/z.txt", "b/c/a.jsonl.gz", "b/.hidden", "list"] {
+            std::fs::write(path(name), "").unwrap();
+        }
+        let all = expand(&[directory.path().to_string_lossy().into_owned()]).unwrap();
+        assert_eq!(all, [path("b/c/a.jsonl.gz"), path("b/z.txt"), path("list")]);
+        let lines = format!("{}\n\n  {}/*.txt\n", path("list").display(), path("b").display());
+        std::fs::write(path("list"), lines).unwrap();
+        let listed = expand(&[format!("@{}", path("list").display())]).unwrap();
+        assert_eq!(listed, [path("list"), path("b/z.txt")]);
+        assert_eq!(format_by_name(&path("b/c/a.jsonl.gz")), Format::JsonLines);
+        assert_eq!(format_by_name(Path::new("x-pages-articles.XML.bz2")), Format::Mediawiki);
+        assert_eq!(format_by_name(Path::new("csv")), Format::Text);
+    }
+
+    #[test]
+    fn how_a_file_is_read_is_part_of_its_fingerprint() {
+        let mut corpus = corpus(&[(1, 10)]);
+        let as_text = corpus.fingerprint();
+        corpus.files[0].format = Format::JsonLines;
+        assert_ne!(corpus.fingerprint(), as_text);
     }
 
     #[test]

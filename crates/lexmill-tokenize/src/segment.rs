@@ -1,90 +1,299 @@
 //! Words out of text.
 //!
-//! Further segmenters plug in here: a new arm of [`Segmenter::words`].
+//! Further segmenters plug in here: a new arm of [`Words`].
 
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::Arc;
+
+use icu_segmenter::options::WordBreakInvariantOptions;
+use icu_segmenter::{WordSegmenter, WordSegmenterBorrowed};
+use jieba_rs::Jieba;
+use memchr::memchr;
+use regex::Regex;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::clean::{Cleaner, placeholder};
+use crate::lowercase::Lowercase;
 use crate::settings::{Normalization, SegmenterKind, TokenizeSettings};
+use crate::{Error, Result};
+use runs::{Writing, runs};
+
+mod ascii;
+mod runs;
 
 /// Normalizes text and cuts it into words.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Segmenter {
-    kind: SegmenterKind,
+    words: Words,
     normalization: Normalization,
     lowercase: bool,
+    locale: Option<Arc<Lowercase>>,
+    /// Whether text may hold placeholders.
+    placeholders: bool,
     buffer: String,
 }
 
+/// How text is cut.
+#[derive(Clone)]
+enum Words {
+    Whitespace,
+    Unicode,
+    Characters,
+    Chinese(Arc<Jieba>),
+    Icu(WordSegmenterBorrowed<'static>),
+    Auto(Arc<Jieba>, WordSegmenterBorrowed<'static>),
+    Pattern(Regex),
+    #[cfg(feature = "huggingface")]
+    Tokenizer(Arc<Pieces>),
+}
+
+/// A tokenizer and its pieces by their numbers.
+#[cfg(feature = "huggingface")]
+struct Pieces {
+    tokenizer: tokenizers::Tokenizer,
+    pieces: rustc_hash::FxHashMap<u32, String>,
+}
+
+fn jieba(settings: &TokenizeSettings) -> Result<Arc<Jieba>> {
+    let mut jieba = Jieba::new();
+    if let Some(path) = &settings.user_dictionary {
+        let read = |source| Error::Read { path: path.clone(), source };
+        let text = std::fs::read_to_string(path).map_err(read)?;
+        let line = |line: &str| -> Option<(String, Option<usize>, Option<String>)> {
+            let mut parts = line.split_whitespace();
+            let word = parts.next()?.to_owned();
+            let mut rest = parts.peekable();
+            let count = rest.peek().and_then(|part| part.parse().ok());
+            if count.is_some() {
+                rest.next();
+            }
+            Some((word, count, rest.next().map(str::to_owned)))
+        };
+        for (word, count, tag) in text.trim_start_matches('\u{FEFF}').lines().filter_map(line) {
+            jieba.add_word(&word, count, tag.as_deref());
+        }
+    }
+    Ok(Arc::new(jieba))
+}
+
+fn icu() -> WordSegmenterBorrowed<'static> {
+    WordSegmenter::new_auto(WordBreakInvariantOptions::default())
+}
+
+#[cfg(feature = "huggingface")]
+fn tokenizer(path: &Path) -> Result<Words> {
+    let read = |source| Error::Read { path: path.to_owned(), source };
+    let bytes = std::fs::read(path).map_err(read)?;
+    let tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| Error::Format {
+        path: path.to_owned(),
+        problem: format!("is no tokenizer.json that can be read: {error}"),
+    })?;
+    let pieces = tokenizer.get_vocab(true).into_iter().map(|(piece, id)| (id, piece)).collect();
+    Ok(Words::Tokenizer(Arc::new(Pieces { tokenizer, pieces })))
+}
+
+#[cfg(not(feature = "huggingface"))]
+fn tokenizer(path: &Path) -> Result<Words> {
+    let problem = "can't be used: this program was built without the feature huggingface";
+    Err(Error::Format { path: path.to_owned(), problem: problem.to_owned() })
+}
+
 impl Segmenter {
-    pub(crate) fn new(settings: &TokenizeSettings) -> Segmenter {
-        Segmenter {
-            kind: settings.segmenter,
+    pub(crate) fn new(settings: &TokenizeSettings) -> Result<Segmenter> {
+        let words = match settings.segmenter {
+            SegmenterKind::Whitespace => Words::Whitespace,
+            SegmenterKind::UnicodeWords => Words::Unicode,
+            SegmenterKind::Characters => Words::Characters,
+            SegmenterKind::Chinese => Words::Chinese(jieba(settings)?),
+            SegmenterKind::Icu => Words::Icu(icu()),
+            SegmenterKind::Auto => Words::Auto(jieba(settings)?, icu()),
+            SegmenterKind::Pattern => {
+                let pattern = settings.pattern.as_deref().unwrap_or_default();
+                Words::Pattern(Regex::new(pattern).map_err(|error| Error::Pattern {
+                    pattern: pattern.to_owned(),
+                    problem: error.to_string(),
+                })?)
+            }
+            SegmenterKind::Tokenizer => {
+                tokenizer(settings.tokenizer.as_deref().unwrap_or(Path::new("")))?
+            }
+        };
+        let locale = match &settings.lowercase_locale {
+            None => None,
+            Some(locale) => {
+                let lowercase = Lowercase::new(locale)
+                    .map_err(|problem| Error::Pattern { pattern: locale.clone(), problem })?;
+                Some(Arc::new(lowercase))
+            }
+        };
+        Ok(Segmenter {
+            words,
             normalization: settings.normalization,
             lowercase: settings.lowercase,
+            locale,
+            placeholders: Cleaner::new(&settings.clean).placeholders(),
             buffer: String::new(),
-        }
+        })
     }
 
     /// Gives `sink` each word of `text`, which must start and end where words do.
-    pub(crate) fn words(&mut self, text: &str, sink: impl FnMut(&str)) {
+    pub(crate) fn words(&mut self, text: &str, mut sink: impl FnMut(&str)) {
+        match self.words {
+            Words::Whitespace | Words::Unicode => self.stretches(text, &mut sink),
+            _ => self.all(text, &mut sink),
+        }
+    }
+
+    /// White space ends words, and nothing before it matters to what comes after, for normalization and
+    /// lower-casing as well: so each stretch of text between ASCII white space stands for itself.
+    /// Most are plain letters and digits, which are one word without asking further.
+    fn stretches(&mut self, text: &str, sink: &mut impl FnMut(&str)) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        if text.is_ascii() {
-            if self.lowercase {
-                buffer.clear();
-                buffer.push_str(text);
-                buffer.make_ascii_lowercase();
-                self.cut(&buffer, sink);
-            } else {
-                self.cut(text, sink);
+        let mut text = text;
+        if self.lowercase && self.locale.is_none() {
+            buffer.clear();
+            buffer.push_str(text);
+            buffer.make_ascii_lowercase();
+            text = &buffer;
+        }
+        let is_white = |byte: u8| matches!(byte, b' ' | b'\t'..=b'\r');
+        let whole = matches!(self.words, Words::Whitespace);
+        let bytes = text.as_bytes();
+        let mut start = 0;
+        while start < bytes.len() {
+            if is_white(bytes[start]) {
+                start += 1;
+                continue;
             }
-        } else {
-            let mut text = text;
-            let quick = match self.normalization {
-                Normalization::None => IsNormalized::Yes,
-                Normalization::Nfc => is_nfc_quick(text.chars()),
-                Normalization::Nfkc => is_nfkc_quick(text.chars()),
-            };
-            if quick != IsNormalized::Yes {
-                buffer.clear();
-                match self.normalization {
-                    Normalization::Nfkc => buffer.extend(text.nfkc()),
-                    _ => buffer.extend(text.nfc()),
-                }
-                text = &buffer;
+            let mut end = start + ascii::alphanumeric(&bytes[start..]);
+            if self.locale.is_none() && bytes.get(end).is_none_or(|&byte| is_white(byte)) {
+                sink(&text[start..end]);
+                start = end;
+                continue;
             }
-            match self.lowercase {
-                true => self.cut(&text.to_lowercase(), sink),
-                false => self.cut(text, sink),
+            let mut all = 0;
+            while let Some(&byte) = bytes.get(end)
+                && !is_white(byte)
+            {
+                all |= byte;
+                end += 1;
             }
+            let stretch = &text[start..end];
+            match all < 0x80 && self.locale.is_none() {
+                true if whole => sink(stretch),
+                true => ascii::words(stretch, sink),
+                false => self.all(stretch, sink),
+            }
+            start = end;
         }
         self.buffer = buffer;
     }
 
-    fn cut(&self, text: &str, mut sink: impl FnMut(&str)) {
-        match self.kind {
-            SegmenterKind::Whitespace => between_white_space(text, sink),
-            // No word of UAX #29 holds white space, so each stretch stands for itself, and most are
-            // plain letters and digits, which are one word without asking further.
-            SegmenterKind::UnicodeWords => between_white_space(text, |stretch| {
-                if stretch.bytes().all(|b| b.is_ascii_alphanumeric()) {
-                    sink(stretch);
-                } else {
-                    stretch.unicode_words().for_each(&mut sink);
-                }
-            }),
+    /// Normalizes, lower-cases and cuts a text as a whole.
+    fn all(&self, text: &str, sink: &mut impl FnMut(&str)) {
+        let quick = match self.normalization {
+            _ if text.is_ascii() => IsNormalized::Yes,
+            Normalization::None => IsNormalized::Yes,
+            Normalization::Nfc => is_nfc_quick(text.chars()),
+            Normalization::Nfkc => is_nfkc_quick(text.chars()),
+        };
+        let normal: Cow<'_, str> = match (quick, self.normalization) {
+            (IsNormalized::Yes, _) => text.into(),
+            (_, Normalization::Nfkc) => text.nfkc().collect::<String>().into(),
+            _ => text.nfc().collect::<String>().into(),
+        };
+        let text = self.lower(&normal);
+        let mut rest = &text[..];
+        // Placeholders lie in the last plane, whose characters begin with this byte.
+        let mut from = 0;
+        while self.placeholders
+            && let Some(place) = memchr(0xF4, &rest.as_bytes()[from..])
+        {
+            let place = from + place;
+            let found = rest[place..].chars().next();
+            let Some((c, name)) = found.and_then(|c| Some((c, placeholder(c)?))) else {
+                from = place + 1;
+                continue;
+            };
+            self.words.cut(&rest[..place], sink);
+            sink(name);
+            rest = &rest[place + c.len_utf8()..];
+            from = 0;
+        }
+        self.words.cut(rest, sink);
+    }
+
+    fn lower<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match (&self.locale, self.lowercase) {
+            (Some(locale), true) => locale.lower(text),
+            (None, true) => text.to_lowercase().into(),
+            (_, false) => text.into(),
         }
     }
 }
 
-fn between_white_space(text: &str, sink: impl FnMut(&str)) {
-    if text.is_ascii() {
-        // U+000B is white space in Unicode, but not for `split_ascii_whitespace`.
-        text.split(|c: char| matches!(c, ' ' | '\t'..='\r'))
-            .filter(|w| !w.is_empty())
-            .for_each(sink);
-    } else {
-        text.split_whitespace().for_each(sink);
+impl Words {
+    fn cut(&self, text: &str, sink: &mut impl FnMut(&str)) {
+        match self {
+            Words::Whitespace => text.split_whitespace().for_each(sink),
+            Words::Unicode => unicode_words(text, sink),
+            Words::Characters => {
+                text.graphemes(true).for_each(|character| if_word(character, sink));
+            }
+            Words::Chinese(jieba) => chinese(jieba, text, sink),
+            Words::Icu(segmenter) => icu_words(*segmenter, text, sink),
+            Words::Auto(jieba, segmenter) => {
+                runs(text, |run, writing| match writing {
+                    Writing::Spaced => unicode_words(run, sink),
+                    Writing::Chinese => chinese(jieba, run, sink),
+                    Writing::Unspaced => icu_words(*segmenter, run, sink),
+                });
+            }
+            Words::Pattern(pattern) => {
+                let found = pattern.find_iter(text).map(|found| found.as_str());
+                found.filter(|word| !word.is_empty()).for_each(sink);
+            }
+            #[cfg(feature = "huggingface")]
+            Words::Tokenizer(pieces) => {
+                // An error is one of the model's own data, and the same for any text: what is not in
+                // it and has no unknown token.
+                if let Ok(encoding) = pieces.tokenizer.encode_fast(text, false) {
+                    let found = encoding.get_ids().iter().filter_map(|id| pieces.pieces.get(id));
+                    found.for_each(|piece| sink(piece));
+                }
+            }
+        }
+    }
+}
+
+/// Gives `sink` a stretch of text if it has a letter or digit in it, without white space that a mark
+/// may have been put on.
+fn if_word(text: &str, sink: &mut impl FnMut(&str)) {
+    let is_word = |text: &&str| text.chars().any(char::is_alphanumeric);
+    text.split_whitespace().filter(is_word).for_each(sink);
+}
+
+fn unicode_words(text: &str, sink: &mut impl FnMut(&str)) {
+    match text.is_ascii() {
+        true => ascii::words(text, sink),
+        false => text.unicode_words().for_each(sink),
+    }
+}
+
+fn chinese(jieba: &Jieba, text: &str, sink: &mut impl FnMut(&str)) {
+    for token in jieba.cut(text, true) {
+        if_word(token.word, sink);
+    }
+}
+
+fn icu_words(segmenter: WordSegmenterBorrowed<'_>, text: &str, sink: &mut impl FnMut(&str)) {
+    let mut breaks = segmenter.segment_str(text);
+    let mut start = 0;
+    while let Some(end) = breaks.next() {
+        if_word(&text[start..end], sink);
+        start = end;
     }
 }
 
@@ -95,7 +304,8 @@ mod tests {
 
     fn words(settings: &TokenizeSettings, text: &str) -> Vec<String> {
         let mut words = Vec::new();
-        Segmenter::new(settings).words(text, |word| words.push(word.to_owned()));
+        let mut segmenter = Segmenter::new(settings).unwrap();
+        segmenter.words(text, |word| words.push(word.to_owned()));
         words
     }
 
@@ -128,17 +338,140 @@ mod tests {
         assert_eq!(words(&s, "ﬁn Ａ"), ["fin", "A"]);
     }
 
+    fn cut(segmenter: SegmenterKind, text: &str) -> Vec<String> {
+        words(&settings(segmenter, false), text)
+    }
+
+    #[test]
+    fn text_without_spaces() {
+        assert_eq!(
+            cut(SegmenterKind::Chinese, "我们在北京大学学习，GPT-4 很好。"),
+            ["我们", "在", "北京大学", "学习", "GPT-4", "很", "好"]
+        );
+        assert_eq!(
+            cut(SegmenterKind::Icu, "ภาษาไทยสวย abc-def"),
+            ["ภาษา", "ไทย", "สวย", "abc", "def"]
+        );
+        assert_eq!(cut(SegmenterKind::Characters, "e\u{301}a 中文。"), ["é", "a", "中", "文"]);
+        assert_eq!(cut(SegmenterKind::Characters, " \u{1C24}"), ["\u{1C24}"], "a mark on a space");
+    }
+
+    #[test]
+    fn by_script_run_by_run() {
+        assert_eq!(
+            cut(SegmenterKind::Auto, "The 北京大学 and ภาษาไทย, l'été 3.5 한국어를"),
+            ["The", "北京大学", "and", "ภาษา", "ไทย", "l'été", "3.5", "한국어를"]
+        );
+        // Where there is kana, Han is Japanese.
+        assert_eq!(
+            cut(SegmenterKind::Auto, "東京都に住んでいます。"),
+            cut(SegmenterKind::Icu, "東京都に住んでいます。")
+        );
+    }
+
+    #[test]
+    fn a_dictionary_of_ones_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("words.txt");
+        std::fs::write(&path, "石墨烯电池 20000 n\n\n云端科技\n").unwrap();
+        let own = TokenizeSettings {
+            user_dictionary: Some(path),
+            ..settings(SegmenterKind::Chinese, false)
+        };
+        let text = "云端科技做石墨烯电池";
+        assert_eq!(words(&own, text), ["云端科技", "做", "石墨烯电池"]);
+        assert_ne!(cut(SegmenterKind::Chinese, text), words(&own, text));
+    }
+
+    #[test]
+    fn a_pattern_of_ones_own() {
+        let own = TokenizeSettings {
+            pattern: Some("[#@]?[a-z]+|[0-9]*".to_owned()),
+            ..settings(SegmenterKind::Pattern, true)
+        };
+        assert_eq!(words(&own, "#Rust, by @me in 2026"), ["#rust", "by", "@me", "in", "2026"]);
+    }
+
+    #[cfg(feature = "huggingface")]
+    #[test]
+    fn a_tokenizer_of_hugging_face() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokenizer.json");
+        let json = serde_json::json!({
+            "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+            "normalizer": {"type": "Lowercase"}, "pre_tokenizer": {"type": "Whitespace"},
+            "post_processor": null, "decoder": null,
+            "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                "max_input_chars_per_word": 100,
+                "vocab": {"[UNK]": 0, "em": 1, "##bed": 2, "##ding": 3, "word": 4}},
+        });
+        std::fs::write(&path, json.to_string()).unwrap();
+        let own = TokenizeSettings {
+            tokenizer: Some(path.clone()),
+            ..settings(SegmenterKind::Tokenizer, false)
+        };
+        assert_eq!(
+            words(&own, "Word embedding, x"),
+            ["word", "em", "##bed", "##ding", "[UNK]", "[UNK]"]
+        );
+        std::fs::write(&path, "{}").unwrap();
+        let error = Segmenter::new(&own).err().unwrap().to_string();
+        assert!(error.contains("tokenizer.json"), "{error}");
+    }
+
+    #[test]
+    fn placeholders_are_tokens_for_every_segmenter() {
+        use crate::clean::{CleaningStep, NUMBER, URL};
+        let text = format!("see {URL} ({NUMBER})é{URL}");
+        for kind in [SegmenterKind::UnicodeWords, SegmenterKind::Auto, SegmenterKind::Chinese] {
+            let with =
+                TokenizeSettings { clean: vec![CleaningStep::Urls], ..settings(kind, false) };
+            assert_eq!(words(&with, &text), ["see", "<url>", "<number>", "é", "<url>"], "{kind:?}");
+            assert_eq!(cut(kind, &text), ["see", "é"], "characters like any other otherwise");
+        }
+    }
+
+    #[test]
+    fn lower_case_of_a_language() {
+        let turkish = TokenizeSettings {
+            lowercase_locale: Some("tr".to_owned()),
+            ..settings(SegmenterKind::UnicodeWords, true)
+        };
+        assert_eq!(words(&turkish, "ISPARTA İzmir"), ["ısparta", "izmir"]);
+    }
+
     proptest! {
         #[test]
-        fn the_quick_way_gives_the_words_of_uax_29(text in "[a-zA-Z0-9'._ \t\né\u{301}中\u{3000}😀א-]{0,40}") {
-            let s = TokenizeSettings { normalization: Normalization::None, ..settings(SegmenterKind::UnicodeWords, false) };
-            let expected: Vec<&str> = text.unicode_words().collect();
-            prop_assert_eq!(words(&s, &text), expected);
+        fn the_quick_way_gives_what_the_whole_text_does(
+            text in "[a-zA-Z0-9'._: \t\néΣσΟ\u{301}\u{327}\u{a0}ﬁ中\u{3000}😀א\u{130}-]{0,40}",
+            lowercase: bool,
+            normalization in prop::sample::select(vec![
+                Normalization::None, Normalization::Nfc, Normalization::Nfkc,
+            ]),
+        ) {
+            let normal = match normalization {
+                Normalization::None => text.clone(),
+                Normalization::Nfc => text.nfc().collect(),
+                Normalization::Nfkc => text.nfkc().collect(),
+            };
+            let normal = if lowercase { normal.to_lowercase() } else { normal };
+            let s = TokenizeSettings {
+                normalization,
+                ..settings(SegmenterKind::UnicodeWords, lowercase)
+            };
+            prop_assert_eq!(words(&s, &text), normal.unicode_words().collect::<Vec<_>>());
+            let s = TokenizeSettings { segmenter: SegmenterKind::Whitespace, ..s };
+            prop_assert_eq!(words(&s, &text), normal.split_whitespace().collect::<Vec<_>>());
         }
 
         #[test]
         fn any_text_is_cut_without_a_panic(text in any::<String>()) {
-            for kind in [SegmenterKind::UnicodeWords, SegmenterKind::Whitespace] {
+            for kind in [
+                SegmenterKind::UnicodeWords,
+                SegmenterKind::Whitespace,
+                SegmenterKind::Characters,
+                SegmenterKind::Icu,
+            ] {
                 for word in words(&settings(kind, true), &text) {
                     prop_assert!(!word.is_empty() && !word.contains(char::is_whitespace));
                 }

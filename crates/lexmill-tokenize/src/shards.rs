@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::tokenize::{KIND, SHARDS, WORDS};
 
 /// The kinds of stages that hold token shards: what one makes, later stages take from any of them.
-pub const TOKEN_STAGES: &[&str] = &[KIND, "phrases"];
+pub const TOKEN_STAGES: &[&str] = &[KIND, "deduplicate", "phrases"];
 
 /// A token shard of a corpus.
 #[derive(Debug, Clone, PartialEq, Eq)]

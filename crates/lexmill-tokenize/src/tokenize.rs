@@ -4,41 +4,50 @@
 //! | --- | --- | --- |
 //! | `shards/` | [`lexmill_store::table::tokens`] | the tokens, document by document |
 //! | `words/` | [`lexmill_store::table::vocabulary`] | the shard's words with their counts, sorted |
+//! | `documents/` | `row`, and the fields of `metadata` | of documents that begin here, if fields are kept |
 //!
-//! One thread reads the corpus and cuts it into segments of whole documents; workers turn a segment
+//! `report.parquet` holds the report's counts. One thread reads the corpus and cuts it into segments of whole documents; workers turn a segment
 //! into a shard each. Which text makes a shard depends on the corpus and `shard_bytes` alone. A shard
 //! is named by the content of the files it comes from, so a run that was cut off, or a corpus that
 //! has grown, makes only the shards that are not there.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lexmill_store::table::tokens::Tokens;
+use lexmill_store::table::vocabulary::WordsReader;
+use lexmill_store::table::{Column, ColumnType, TableWriter, write_table};
 use lexmill_store::{FileEntry, Manifest, Progress, Resources, StageKey, StageWriter, UnitRecord};
-use lexmill_vocab::Interner;
-use memchr::{memchr, memchr_iter, memmem};
 use serde_json::{Value, json};
 
-use crate::cut::{Cutter, Segment};
-use crate::input::{Corpus, Group};
+use crate::cut::Segment;
+use crate::distinct::Distinct;
+use crate::input::{Corpus, CorpusFile, Group};
+use crate::records::Wanted;
 use crate::report::TokenizeReport;
 use crate::segment::Segmenter;
-use crate::settings::{InvalidUtf8, TokenizeSettings};
+use crate::settings::{ROW, TokenizeSettings};
 use crate::shards::{shard_file, shard_unit, write_shard};
-use crate::{Error, Result, reader};
+use crate::source::read_group;
+use crate::wikitext::Namespaces;
+use crate::worker::{Made, Work, Worker};
+use crate::{Error, Result};
 
 /// The stage's kind.
 pub const KIND: &str = "tokenize";
 /// Raised when the same settings and corpus give other bytes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Folder of the token tables.
 pub const SHARDS: &str = "shards";
 /// Folder of the tables of words.
 pub const WORDS: &str = "words";
+/// Folder of the tables of fields kept.
+pub const DOCUMENTS: &str = "documents";
+/// The report as a table.
+pub const REPORT_TABLE: &str = "report.parquet";
 
 /// What the stage's result depends on.
 pub fn key(settings: &TokenizeSettings, corpus: &Corpus) -> StageKey {
@@ -46,6 +55,13 @@ pub fn key(settings: &TokenizeSettings, corpus: &Corpus) -> StageKey {
     let mut settings = serde_json::to_value(settings).expect("plain data");
     if let Value::Object(fields) = &mut settings {
         fields.remove("input");
+        for (setting, hash) in &corpus.models {
+            fields.insert(setting.clone(), hash.clone().into());
+        }
+        if fields.get("sample") == Some(&Value::from(1.0)) {
+            // Nothing is drawn.
+            fields.remove("seed");
+        }
     }
     StageKey {
         stage: KIND.to_owned(),
@@ -71,11 +87,14 @@ struct Open {
 
 struct Job<'a> {
     settings: &'a TokenizeSettings,
+    wanted: Wanted,
+    segmenter: Segmenter,
     corpus: &'a Corpus,
     stage: &'a StageWriter,
     progress: &'a Progress,
     stop: AtomicBool,
     open: Mutex<BTreeMap<String, Open>>,
+    types: Mutex<Distinct>,
     shards: Mutex<BTreeMap<String, UnitRecord>>,
 }
 
@@ -108,11 +127,14 @@ pub fn run(
     progress.begin("bytes", if live { 0 } else { corpus.bytes() });
     let job = Job {
         settings,
+        wanted: Wanted::new(settings),
+        segmenter: Segmenter::new(settings)?,
         corpus,
         stage: &stage,
         progress,
         stop: AtomicBool::new(false),
         open: Mutex::default(),
+        types: Mutex::default(),
         shards: Mutex::new(stage.units().map(|unit| (unit.unit.clone(), unit.clone())).collect()),
     };
     if !settings.sentences.is_empty() {
@@ -131,11 +153,21 @@ pub fn run(
             todo.push(group);
         }
     }
+    let before: Vec<FileEntry> = job.words_of_shards();
+    for file in &before {
+        let mut types = job.types.lock().expect("no holder panics");
+        let mut words = WordsReader::open(&stage.path(&file.path))?;
+        while let Some((word, _)) = words.next_word()? {
+            types.add(word);
+        }
+    }
     job.make(&todo, workers(settings, resources))?;
 
+    let types = job.types.into_inner().expect("no holder panics").estimate();
     let records = job.shards.into_inner().expect("no holder panics");
     let mut report = TokenizeReport::default();
-    let (mut shards, mut words, mut units) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let (mut shards, mut words, mut documents) = (Vec::new(), Vec::new(), Vec::new());
+    let mut units = BTreeMap::new();
     let sentences = (!settings.sentences.is_empty()).then_some(SENTENCES);
     for group in sentences.into_iter().chain(groups.iter().map(|group| group.key.as_str())) {
         let unit = &records[&group_unit(group)];
@@ -145,10 +177,19 @@ pub fn run(
             let record = &records[&shard_unit(&shard_name(group, number))];
             shards.extend(record.files.first().cloned());
             words.extend(record.files.get(1).cloned());
+            documents.extend(record.files.get(2).cloned());
             units.insert(record.unit.clone(), record.report.clone());
             report.add(&from_value(&record.report));
         }
         units.insert(unit.unit.clone(), unit.report.clone());
+    }
+    report.types = types;
+    if report.tokens == 0 && report.records_without_text > 0 {
+        return Err(Error::NoField {
+            field: settings.field.clone(),
+            records: report.records,
+            found: report.other_fields,
+        });
     }
     if report.tokens == 0 {
         return Err(Error::NoTokens { documents: report.empty_documents });
@@ -162,8 +203,19 @@ pub fn run(
         key.inputs.insert("corpus".to_owned(), format!("standard input {hash}"));
     }
     shards.append(&mut words);
+    shards.append(&mut documents);
+    shards.push(write_report(&stage, &report)?);
     let report = serde_json::to_value(&report).expect("plain data");
     Ok(stage.finish(key, shards, units, report)?)
+}
+
+/// The report as a table of names and counts.
+fn write_report(stage: &StageWriter, report: &TokenizeReport) -> Result<FileEntry> {
+    let rows = report.rows();
+    let names = Column::text(rows.iter().map(|(name, _)| name.as_str()));
+    let counts = Column::u64(rows.iter().map(|(_, count)| *count).collect());
+    let columns = vec![("name", names), ("count", counts)];
+    Ok(write_table(&stage.path(REPORT_TABLE), REPORT_TABLE, columns, &json!({}))?)
 }
 
 const SENTENCES: &str = "sentences";
@@ -189,6 +241,12 @@ fn workers(settings: &TokenizeSettings, resources: &Resources) -> usize {
 }
 
 impl Job<'_> {
+    /// The tables of words of shards that are there already.
+    fn words_of_shards(&self) -> Vec<FileEntry> {
+        let shards = self.shards.lock().expect("no holder panics");
+        shards.values().filter_map(|unit| unit.files.get(1).cloned()).collect()
+    }
+
     /// Takes a group's shards over from an earlier result, if it has all of them.
     fn take_over(&self, previous: &Manifest, from: &Path, group: &Group) -> Result<bool> {
         let name = group_unit(&group.key);
@@ -199,12 +257,16 @@ impl Job<'_> {
         for number in 0..segments {
             let name = shard_name(&group.key, number);
             let unit = shard_unit(&name);
-            let names = [shard_file(SHARDS, &name), shard_file(WORDS, &name)];
+            let mut names = vec![shard_file(SHARDS, &name), shard_file(WORDS, &name)];
+            if !self.settings.metadata.is_empty() {
+                names.push(shard_file(DOCUMENTS, &name));
+            }
             let files: Vec<FileEntry> = names
                 .iter()
                 .filter_map(|name| previous.files.iter().find(|file| file.path == *name).cloned())
                 .collect();
-            let Some(report) = previous.units.get(&unit).filter(|_| files.len() == 2) else {
+            let Some(report) = previous.units.get(&unit).filter(|_| files.len() == names.len())
+            else {
                 return Ok(false);
             };
             records.push(UnitRecord { unit, files, report: report.clone() });
@@ -220,19 +282,25 @@ impl Job<'_> {
     /// Cuts and tokenizes groups of files.
     fn make(&self, groups: &[&Group], workers: usize) -> Result<()> {
         // Bounded: the reader waits here while every worker has a segment in hand and one waits.
-        let (sender, receiver) = crossbeam_channel::bounded::<(String, String, Segment)>(1);
+        let (sender, receiver) = crossbeam_channel::bounded::<(&str, Work<'_>)>(1);
         std::thread::scope(|scope| {
             let mut handles = Vec::new();
             for _ in 0..workers {
                 let receiver = receiver.clone();
                 handles.push(scope.spawn(move || {
-                    let mut worker = Worker::new(self.settings);
-                    for (group, place, segment) in &receiver {
-                        let made = worker.shard(self, &group, &place, segment);
+                    let mut worker = self.worker();
+                    for (group, mut work) in &receiver {
+                        let number = work.segment.number;
+                        let mut made = worker.add(&mut work);
+                        drop(work);
+                        if made.is_ok() {
+                            made = self.write(&mut worker, group, number);
+                        }
                         if made.is_err() {
                             self.stop.store(true, Ordering::Relaxed);
                             return made;
                         }
+                        self.segment_done(group)?;
                     }
                     Ok(())
                 }));
@@ -255,68 +323,37 @@ impl Job<'_> {
         })
     }
 
-    fn cut(
-        &self,
-        group: &Group,
-        sender: &crossbeam_channel::Sender<(String, String, Segment)>,
+    fn worker(&self) -> Worker<'_> {
+        Worker::new(self.settings, &self.wanted, self.segmenter.clone())
+    }
+
+    fn cut<'g>(
+        &'g self,
+        group: &'g Group,
+        sender: &crossbeam_channel::Sender<(&'g str, Work<'g>)>,
     ) -> Result<()> {
-        let target = self.settings.shard_bytes.0 as usize;
-        let mut cutter = Cutter::new(self.settings.documents, target);
-        let mut report = TokenizeReport::default();
-        let files = &self.corpus.files[group.files.clone()];
-        let place = match files {
-            [one] => format!("{:?}", one.path),
-            [first, .., last] => format!("one of {:?} to {:?}", first.path, last.path),
-            [] => String::new(),
-        };
+        let files: &'g [CorpusFile] = &self.corpus.files[group.files.clone()];
+        let name = u64::from_str_radix(group.key.get(..16).unwrap_or_default(), 16).unwrap_or(0);
         let mut segments = 0;
-        let mut send = |segment: Segment| {
+        let mut sink = |segment: Segment, namespaces: &Arc<Namespaces>| {
             segments += 1;
             let done =
                 self.stage.unit(&shard_unit(&shard_name(&group.key, segment.number))).is_some();
-            match done {
-                true => self.segment_done(&group.key),
+            if done {
+                self.segment_done(&group.key)?;
+            } else {
+                let work = Work { segment, files, group: name, namespaces: namespaces.clone() };
                 // Fails when all workers have stopped, which they do on an error of theirs.
-                false => match sender.send((group.key.clone(), place.clone(), segment)) {
-                    Ok(()) => Ok(()),
-                    Err(_) => {
-                        self.stop.store(true, Ordering::Relaxed);
-                        Ok(())
-                    }
-                },
-            }
-        };
-        for file in files {
-            let (mut text, mark) = reader::open(&file.path)?;
-            report.files += 1;
-            report.byte_order_marks += u64::from(mark);
-            let mut counted = Counted { inner: &mut *text, bytes: 0 };
-            while let Some(segment) = cutter
-                .next_segment(&mut counted)
-                .map_err(|source| Error::Read { path: file.path.clone(), source })?
-            {
-                send(segment)?;
-                if self.stop.load(Ordering::Relaxed) {
-                    return Ok(());
+                if sender.send((&group.key, work)).is_err() {
+                    self.stop.store(true, Ordering::Relaxed);
                 }
             }
-            if file.changed() {
-                return Err(Error::Format {
-                    path: file.path.clone(),
-                    problem: "has changed while it was read; run again".to_owned(),
-                });
-            }
-            report.bytes += counted.bytes;
-            report.empty_files += u64::from(counted.bytes == 0);
-            cutter.end_file();
-            self.progress.advance(file.bytes);
-        }
-        while let Some(segment) = cutter.finish() {
-            send(segment)?;
-        }
-        if self.stop.load(Ordering::Relaxed) {
-            return Ok(());
-        }
+            Ok(!self.stop.load(Ordering::Relaxed))
+        };
+        let mut done = |file: &CorpusFile| self.progress.advance(file.bytes);
+        let read = read_group(self.settings, &self.wanted, files, &mut done, &mut sink)?;
+        // Whoever stopped has an error to tell.
+        let Some(report) = read else { return Ok(()) };
         {
             let mut open = self.open.lock().expect("no holder panics");
             let entry = open.entry(group.key.clone()).or_default();
@@ -360,157 +397,35 @@ impl Job<'_> {
         if self.stage.unit(&group_unit(SENTENCES)).is_some() {
             return Ok(());
         }
-        let mut worker = Worker::new(self.settings);
-        let mut report = TokenizeReport::default();
-        for sentence in &self.settings.sentences {
-            worker.tokens.ids.extend(sentence.iter().map(|word| worker.words.intern(word)));
-            worker.end_document(0, false, &mut report);
-        }
-        worker.write(self, SENTENCES, 0, &report)?;
+        let mut worker = self.worker();
+        self.settings.sentences.iter().for_each(|sentence| worker.sentence(sentence));
+        self.write(&mut worker, SENTENCES, 0)?;
         let report = json!({ "segments": 1, "report": TokenizeReport::default() });
         self.note(UnitRecord { unit: group_unit(SENTENCES), files: Vec::new(), report })
     }
-}
 
-/// Counts the bytes that pass.
-struct Counted<'a> {
-    inner: &'a mut dyn std::io::Read,
-    bytes: u64,
-}
-
-impl std::io::Read for Counted<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.bytes += read as u64;
-        Ok(read)
-    }
-}
-
-/// Turns segments into shards.
-struct Worker<'a> {
-    settings: &'a TokenizeSettings,
-    segmenter: Segmenter,
-    words: Interner,
-    tokens: Tokens,
-}
-
-impl<'a> Worker<'a> {
-    fn new(settings: &'a TokenizeSettings) -> Worker<'a> {
-        Worker {
-            settings,
-            segmenter: Segmenter::new(settings),
-            words: Interner::new(),
-            tokens: Tokens::default(),
-        }
-    }
-
-    fn shard(
-        &mut self,
-        job: &Job<'_>,
-        group: &str,
-        place: &str,
-        mut segment: Segment,
-    ) -> Result<()> {
-        let mut report = TokenizeReport {
-            documents_continued: u64::from(segment.continued),
-            long_runs_cut: u64::from(segment.run_cut),
-            ..TokenizeReport::default()
-        };
-        clean(&mut segment.text, &mut report);
-        let valid = std::str::from_utf8(&segment.text).map_err(|e| e.valid_up_to());
-        if let (Err(offset), InvalidUtf8::Error) = (valid, self.settings.invalid_utf8) {
-            let offset = segment.offset + offset as u64;
-            return Err(Error::InvalidUtf8 { place: place.to_owned(), offset });
-        }
-        for (i, range) in segment.documents(self.settings.documents).enumerate() {
-            let part = if i == 0 { segment.first_part } else { 0 };
-            let range_end = range.end;
-            report.longest_document_bytes = report.longest_document_bytes.max(range.len() as u64);
-            match valid {
-                // Documents end at line ends or file ends: between characters of valid text.
-                Ok(text) => match text.get(range.clone()) {
-                    Some(document) => self.document(document, &mut report),
-                    None => self.repaired(&segment.text[range], &mut report),
-                },
-                Err(_) => self.repaired(&segment.text[range], &mut report),
-            }
-            let goes_on = segment.continued && range_end == segment.text.len();
-            self.end_document(part, goes_on, &mut report);
-        }
-        drop(segment.text);
-        self.write(job, group, segment.number, &report)?;
-        job.segment_done(group)
-    }
-
-    fn document(&mut self, text: &str, report: &mut TokenizeReport) {
-        let (words, tokens) = (&mut self.words, &mut self.tokens);
-        let longest = self.settings.max_word_bytes;
-        self.segmenter.words(text, |word| {
-            if word.len() <= longest {
-                tokens.ids.push(words.intern(word));
-            } else {
-                report.words_too_long += 1;
-            }
-        });
-    }
-
-    /// A document that may hold ill-formed UTF-8.
-    fn repaired(&mut self, bytes: &[u8], report: &mut TokenizeReport) {
-        let mut text = String::with_capacity(bytes.len());
-        for chunk in bytes.utf8_chunks() {
-            text.push_str(chunk.valid());
-            if !chunk.invalid().is_empty() {
-                text.push(char::REPLACEMENT_CHARACTER);
-                report.invalid_utf8_replaced += 1;
-            }
-        }
-        self.document(&text, report);
-    }
-
-    /// Ends a document, or a part of one that goes on in the next shard.
-    fn end_document(&mut self, part: u32, goes_on: bool, report: &mut TokenizeReport) {
-        let start = self.tokens.ends.last().copied().unwrap_or(0);
-        let tokens = self.tokens.ids.len() - start;
-        // Where a document begins is kept even if its first tokens are in the next shard.
-        if tokens > 0 || (part == 0 && goes_on) {
-            self.tokens.ends.push(self.tokens.ids.len());
-            self.tokens.parts.push(part);
-            report.tokens += tokens as u64;
-            report.documents += u64::from(part == 0);
-        } else if part == 0 {
-            report.empty_documents += 1;
-        }
-    }
-
-    fn write(
-        &mut self,
-        job: &Job<'_>,
-        group: &str,
-        number: usize,
-        report: &TokenizeReport,
-    ) -> Result<()> {
+    /// Writes the tables of a shard.
+    fn write(&self, worker: &mut Worker<'_>, group: &str, number: usize) -> Result<()> {
+        worker.count_scripts();
         let shard = shard_name(group, number);
-        let files = write_shard(job.stage, &shard, &self.words, &self.tokens)?;
-        self.words.clear();
-        self.tokens.clear();
-        job.note(UnitRecord {
-            unit: shard_unit(&shard),
-            files,
-            report: serde_json::to_value(report).expect("plain data"),
-        })
-    }
-}
-
-/// NUL bytes become spaces; carriage returns that stand alone are counted.
-fn clean(text: &mut [u8], report: &mut TokenizeReport) {
-    if memchr(0, text).is_some() {
-        for byte in text.iter_mut().filter(|byte| **byte == 0) {
-            *byte = b' ';
-            report.nul_bytes += 1;
+        let Made { words, tokens, rows, kept, report, .. } = &worker.made;
+        let mut files = write_shard(self.stage, &shard, words, tokens)?;
+        if !kept.is_empty() {
+            let file = shard_file(DOCUMENTS, &shard);
+            let mut columns = vec![(ROW, ColumnType::U64)];
+            columns.extend(self.settings.metadata.iter().map(|n| (n.as_str(), ColumnType::Text)));
+            let mut table = TableWriter::create(&self.stage.path(&file), &columns, &json!({}))?;
+            let mut values = vec![Column::u64(rows.clone())];
+            values
+                .extend(kept.iter().map(|column| Column::text(column.iter().map(String::as_str))));
+            table.write(values)?;
+            files.push(table.finish(&file)?);
         }
-    }
-    let returns = memchr_iter(b'\r', text).count();
-    if returns > 0 {
-        report.lone_carriage_returns += (returns - memmem::find_iter(text, "\r\n").count()) as u64;
+        let mut types = Distinct::default();
+        words.words().for_each(|word| types.add(word));
+        self.types.lock().expect("no holder panics").merge(&types);
+        let report = serde_json::to_value(report).expect("plain data");
+        worker.clear();
+        self.note(UnitRecord { unit: shard_unit(&shard), files, report })
     }
 }

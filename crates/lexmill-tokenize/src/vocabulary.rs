@@ -4,9 +4,10 @@
 //! written out sorted; at the end the sorted files are merged, a bounded number at a time. Only the
 //! words that are kept must fit in memory, as they must for every later stage.
 
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use lexmill_store::merge::merge_counts;
 use lexmill_store::table::vocabulary::{WordsReader, WordsWriter, write_vocabulary, write_words};
 use lexmill_store::{Manifest, Progress, Resources, StageKey, StageWriter};
 use lexmill_vocab::{Interner, Vocabulary, WordCount};
@@ -188,30 +189,15 @@ fn write_sorted(path: &Path, words: &Interner, counts: &[u64]) -> Result<()> {
 
 /// Merges sorted files of words; `sink` gets each word once, in order.
 fn merge_sorted(files: &[PathBuf], mut sink: impl FnMut(&str, u64) -> Result<()>) -> Result<()> {
-    use std::cmp::Reverse;
-    let mut readers =
-        files.iter().map(|file| WordsReader::open(file)).collect::<Result<Vec<_>, _>>()?;
-    let mut heap = BinaryHeap::new();
-    for (i, reader) in readers.iter_mut().enumerate() {
-        if let Some((word, count)) = reader.next_word()? {
-            heap.push(Reverse((word.to_owned(), i, count)));
-        }
-    }
-    while let Some(Reverse((word, first, mut sum))) = heap.pop() {
-        let mut advance = vec![first];
-        while heap.peek().is_some_and(|Reverse((next, ..))| *next == word) {
-            let Some(Reverse((_, i, count))) = heap.pop() else { break };
-            sum += count;
-            advance.push(i);
-        }
-        sink(&word, sum)?;
-        for i in advance {
-            if let Some((word, count)) = readers[i].next_word()? {
-                heap.push(Reverse((word.to_owned(), i, count)));
-            }
-        }
-    }
-    Ok(())
+    let words = |file: &PathBuf| {
+        let mut reader = WordsReader::open(file)?;
+        Ok(std::iter::from_fn(move || {
+            let next = reader.next_word().map_err(Error::from).transpose()?;
+            Some(next.map(|(word, count)| (word.to_owned(), count)))
+        }))
+    };
+    let sources = files.iter().map(words).collect::<Result<Vec<_>>>()?;
+    merge_counts(sources, |word, count| sink(&word, count))
 }
 
 #[cfg(test)]

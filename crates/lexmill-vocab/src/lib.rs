@@ -16,7 +16,7 @@ mod vocabulary;
 
 pub use blocks::BlockLayout;
 pub use interner::Interner;
-pub use random::Random;
+pub use random::{Random, mix};
 pub use subwords::Subwords;
 pub use vocabulary::{Vocabulary, VocabularyError, WordCount};
 

@@ -50,8 +50,9 @@ impl Random {
     }
 }
 
-/// The finalizer of SplitMix64.
-fn mix(mut z: u64) -> u64 {
+/// The finalizer of SplitMix64: a permutation of the 64-bit numbers in which every bit of the result
+/// depends on every bit of `z`.
+pub fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)

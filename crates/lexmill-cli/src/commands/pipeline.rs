@@ -63,6 +63,7 @@ fn summary(definition: &Definition, directory: &Path, selected: &[String]) -> Re
         let path = directory.join(&stage.id);
         let (tables, query) = match stage.kind {
             Kind::Tokenize => ("shards/*.parquet", None),
+            Kind::Deduplicate => ("duplicates.parquet", None),
             Kind::Phrases => ("phrases.parquet", None),
             Kind::Vocabulary => ("vocabulary.parquet", None),
             Kind::Count => ("cells/*/*/cells.parquet", None),

@@ -95,7 +95,7 @@ impl Lab {
             input: vec![path.to_string_lossy().into_owned()],
             segmenter: SegmenterKind::Whitespace,
             shard_bytes: ByteSize(shard_bytes),
-            documents,
+            documents: Some(documents),
             ..TokenizeSettings::default()
         };
         let corpus = Corpus::scan(&settings, None, 1).unwrap();

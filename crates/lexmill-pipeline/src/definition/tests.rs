@@ -87,7 +87,10 @@ fn phrases_come_after_the_phrases_they_read_from() {
     let circle = shown(&CHAIN.replace("\"z-once\"", "\"a-twice\""), &[]);
     assert!(circle.contains("\"a-twice\" reads") && circle.ends_with("1 problem"), "{circle}");
     let wrong = shown(&CHAIN.replace("\"tokens\"", "\"words\""), &[]);
-    assert!(wrong.contains("tokens takes a tokenize or phrases stage, but \"words\""), "{wrong}");
+    assert!(
+        wrong.contains("tokens takes a tokenize or deduplicate or phrases stage, but \"words\""),
+        "{wrong}"
+    );
 }
 
 #[test]
@@ -162,4 +165,39 @@ fn names_are_safe_as_directories() {
     for good in ["wiki-en_2.0", "größe", "单词"] {
         assert!(is_name(good), "{good:?}");
     }
+}
+
+const TESTED: &str = r#"
+[stages.tokens]
+kind = "tokenize"
+input = ["*.txt"]
+lowercase = true
+
+[[test]]
+text = "It's HERE"
+tokens = ["it's", "here"]
+
+[[test]]
+stage = "tokens"
+text = "a\nb"
+documents = [["a"], ["b"]]
+"#;
+
+#[test]
+fn tests_of_tokens() {
+    let definition = Definition::parse(TESTED, "file", &[]).unwrap();
+    assert_eq!(definition.tests.len(), 2);
+    assert_eq!(definition.tests[0].documents, [["it's", "here"]]);
+    let results = crate::run_tests(&definition).unwrap();
+    assert!(results.iter().all(crate::TestResult::passed), "{results:?}");
+    let wrong = TESTED.replace("\"here\"", "\"HERE\"");
+    let results = crate::run_tests(&Definition::parse(&wrong, "file", &[]).unwrap()).unwrap();
+    assert_eq!(results.iter().filter(|result| !result.passed()).count(), 1);
+
+    let changed = |from: &str, to: &str| shown(&TESTED.replace(from, to), &[]);
+    assert!(changed("stage = \"tokens\"", "stage = \"words\"").contains("test 2: \"words\""));
+    assert!(changed("tokens = [\"it's\"", "words = [\"it's\"").contains("unknown field `words`"));
+    assert!(changed("documents = [[\"a\"], [\"b\"]]", "").contains("either tokens or documents"));
+    let two = format!("{TESTED}\n[stages.more]\nkind = \"tokenize\"\ninput = [\"x\"]\n");
+    assert!(shown(&two, &[]).contains("test 1 must name its stage"));
 }

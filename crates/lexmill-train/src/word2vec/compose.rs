@@ -418,8 +418,7 @@ impl<'a> Composer<'a> {
                 let first = batch.groups[tile.row_block as usize];
                 let (rows, inputs) = rows.split_at_mut(rows.len() / 2);
                 if tile.stratum == 0 {
-                    make_inputs(rows, first, batch, source, sums, mean);
-                    inputs.copy_from_slice(rows);
+                    make_inputs(rows, inputs, first, batch, source, sums, mean);
                 }
                 let of = |column: u32| {
                     batch.pairs.items((tile.row_block * blocks + column % blocks) as usize)
@@ -546,9 +545,10 @@ fn sum_words_portable(sums: &mut [Lanes], first: usize, rows: &Sorted<u32>, sour
 }
 
 for_processors! {
-    /// Inputs from `first` on, of rows or of the sums of words.
+    /// Inputs from `first` on, of rows or of the sums of words, each twice.
     fn make_inputs, make_inputs_wide, make_inputs_portable(
         inputs: &mut [Lanes],
+        copies: &mut [Lanes],
         first: usize,
         batch: &Batch,
         source: Source<'_>,
@@ -560,6 +560,7 @@ for_processors! {
 #[inline(always)]
 fn make_inputs_portable(
     inputs: &mut [Lanes],
+    copies: &mut [Lanes],
     first: usize,
     batch: &Batch,
     source: Source<'_>,
@@ -567,7 +568,8 @@ fn make_inputs_portable(
     mean: bool,
 ) {
     let width = source.width;
-    for (i, input) in (first..).zip(inputs.chunks_mut(width)) {
+    let both = inputs.chunks_mut(width).zip(copies.chunks_mut(width));
+    for (i, (input, copy)) in (first..).zip(both) {
         match &batch.words {
             Some(_) => {
                 input.fill(Lanes::ZERO);
@@ -588,6 +590,7 @@ fn make_inputs_portable(
                 *lanes = lanes.times(scale);
             }
         }
+        copy.copy_from_slice(input);
     }
 }
 

@@ -1,0 +1,203 @@
+//! The files of a group, read one after another and cut into segments.
+
+use std::sync::Arc;
+
+use crate::cut::{Cut, Cutter, Form, RecordCutter, Segment};
+use crate::input::CorpusFile;
+use crate::records::columns::ParquetRows;
+use crate::records::csv::Rows;
+use crate::records::mediawiki::Pages;
+use crate::records::{MOST_BYTES, RecordCounts, Records, Wanted};
+use crate::report::TokenizeReport;
+use crate::settings::{Documents, Format, TokenizeSettings};
+use crate::wikitext::Namespaces;
+use crate::{Error, Result, reader};
+
+/// Who takes segments: false if no more are wanted.
+pub(crate) type Sink<'s> = dyn FnMut(Segment, &Arc<Namespaces>) -> Result<bool> + 's;
+
+/// Reads the files of a group; `done` is told of every file, `sink` gets the segments. Returns what
+/// was counted on the way, or nothing if `sink` wanted no more.
+pub(crate) fn read_group(
+    settings: &TokenizeSettings,
+    wanted: &Wanted,
+    files: &[CorpusFile],
+    done: &mut dyn FnMut(&CorpusFile),
+    sink: &mut Sink<'_>,
+) -> Result<Option<TokenizeReport>> {
+    let mut source = Source {
+        settings,
+        wanted,
+        report: TokenizeReport::default(),
+        text: None,
+        records: RecordCutter::new(settings.shard_bytes.0 as usize, settings.metadata.len()),
+        namespaces: Arc::new(Namespaces::new(std::iter::empty())),
+        sink,
+    };
+    for (number, file) in files.iter().enumerate() {
+        if !source.file(number, file)? {
+            return Ok(None);
+        }
+        if file.changed() {
+            return Err(Error::Format {
+                path: file.path.clone(),
+                problem: "has changed while it was read; run again".to_owned(),
+            });
+        }
+        done(file);
+    }
+    Ok(if source.end_segments()? { Some(source.report) } else { None })
+}
+
+struct Source<'s, 'f> {
+    settings: &'s TokenizeSettings,
+    wanted: &'s Wanted,
+    report: TokenizeReport,
+    /// Of files that are cut as text, of this format.
+    text: Option<(Format, Cutter)>,
+    /// Of others.
+    records: RecordCutter,
+    namespaces: Arc<Namespaces>,
+    sink: &'s mut Sink<'f>,
+}
+
+impl Source<'_, '_> {
+    /// Ends the segment at hand: what comes is of another form.
+    fn end_segments(&mut self) -> Result<bool> {
+        if let Some((_, mut cutter)) = self.text.take() {
+            while let Some(segment) = cutter.finish() {
+                if !(self.sink)(segment, &self.namespaces)? {
+                    return Ok(false);
+                }
+            }
+            self.records.begin(Form::Records, cutter.number());
+        }
+        match self.records.finish() {
+            Some(segment) => (self.sink)(segment, &self.namespaces),
+            None => Ok(true),
+        }
+    }
+
+    fn file(&mut self, number: usize, file: &CorpusFile) -> Result<bool> {
+        self.report.files += 1;
+        let going_on = match (&self.text, file.format) {
+            (Some((before, _)), now) => *before == now,
+            (None, Format::Csv | Format::Tsv | Format::Parquet) => true,
+            // Every dump has namespaces of its own.
+            (None, _) => false,
+        };
+        if !going_on && !self.end_segments()? {
+            return Ok(false);
+        }
+        match file.format {
+            Format::Auto | Format::Text | Format::JsonLines => self.cut_text(number, file),
+            _ => self.read_records(file),
+        }
+    }
+
+    fn cut_text(&mut self, number: usize, file: &CorpusFile) -> Result<bool> {
+        let encoding = self.settings.encoding_other_than_utf_8();
+        let (text, mark) = reader::open(&file.path, encoding)?;
+        self.report.byte_order_marks += u64::from(mark);
+        let target = self.settings.shard_bytes.0 as usize;
+        let cut = match file.format {
+            Format::JsonLines => Cut {
+                form: Form::JsonLines,
+                documents: Documents::Lines,
+                target,
+                whole: Some(MOST_BYTES.max(2 * target)),
+            },
+            _ => Cut {
+                form: Form::Text,
+                documents: self.settings.documents_of(Format::Text),
+                target,
+                whole: None,
+            },
+        };
+        let next = self.records.number();
+        let (_, cutter) = self.text.get_or_insert_with(|| (file.format, Cutter::new(cut, next)));
+        cutter.begin_file(number);
+        let mut counted = Counted { inner: text, bytes: 0 };
+        while let Some(segment) = cutter
+            .next_segment(&mut counted)
+            .map_err(|source| Error::Read { path: file.path.clone(), source })?
+        {
+            if !(self.sink)(segment, &self.namespaces)? {
+                return Ok(false);
+            }
+        }
+        cutter.end_file();
+        self.report.bytes += counted.bytes;
+        self.report.empty_files += u64::from(counted.bytes == 0);
+        Ok(true)
+    }
+
+    fn read_records(&mut self, file: &CorpusFile) -> Result<bool> {
+        let (settings, wanted) = (self.settings, self.wanted);
+        let mut counts = RecordCounts::default();
+        let mut open = || -> Result<_> {
+            let (text, mark) = reader::open(&file.path, settings.encoding_other_than_utf_8())?;
+            self.report.byte_order_marks += u64::from(mark);
+            Ok(text)
+        };
+        let going_on = match file.format {
+            Format::Parquet => {
+                let mut rows = ParquetRows::new(&file.path, wanted)?;
+                self.take_all(&mut rows, Form::Records, &mut counts)?
+            }
+            Format::Mediawiki => {
+                let mut pages = Pages::new(&file.path, open()?, wanted)?;
+                self.take_all(&mut pages, Form::Wikitext, &mut counts)?
+            }
+            format => {
+                let tabs = format == Format::Tsv;
+                let mut rows = Rows::new(&file.path, open()?, tabs, wanted, settings)?;
+                self.take_all(&mut rows, Form::Records, &mut counts)?
+            }
+        };
+        let report = &mut self.report;
+        report.records += counts.without_text + counts.filtered + counts.bad;
+        report.records_without_text += counts.without_text;
+        report.records_filtered += counts.filtered;
+        report.bad_records += counts.bad;
+        report.not_articles += counts.not_articles;
+        report.invalid_utf8_replaced += counts.invalid_utf8;
+        report.bytes += counts.bytes;
+        report.empty_files += u64::from(counts.bytes == 0);
+        Ok(going_on)
+    }
+
+    fn take_all(
+        &mut self,
+        source: &mut dyn Records,
+        form: Form,
+        counts: &mut RecordCounts,
+    ) -> Result<bool> {
+        self.records.form(form);
+        while source.next(&mut self.records, counts)? {
+            if let Some(names) = source.namespaces() {
+                self.namespaces = Arc::new(Namespaces::new(names.into_iter()));
+            }
+            if let Some(segment) = self.records.full()
+                && !(self.sink)(segment, &self.namespaces)?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Counts the bytes that pass.
+struct Counted<R> {
+    inner: R,
+    bytes: u64,
+}
+
+impl<R: std::io::Read> std::io::Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
