@@ -102,7 +102,7 @@ fn median(job: &Job, runs: u32, figure: fn(&child::Cost) -> f64) -> Result<f64> 
 /// CPU seconds that a peer takes for a text.
 fn peer(python: &Path, peer: &str, text: &Path, save: Option<&Path>) -> Result<f64> {
     let mut command = Command::new(python);
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/peers/tokenize.py"));
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/peers/cut_words.py"));
     command.args(["--peer", peer, "--text"]).arg(text);
     if let Some(save) = save {
         command.arg("--save").arg(save);

@@ -18,10 +18,10 @@ impl Default for Distinct {
 }
 
 impl Distinct {
-    pub(crate) fn add(&mut self, word: &str) {
+    pub(crate) fn add(&mut self, word: &[u8]) {
         // FNV-1a, then mixed: the same everywhere, unlike the hashes of hash tables.
         let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
-        let hash = mix(word.bytes().fold(0xCBF2_9CE4_8422_2325, fnv));
+        let hash = mix(word.iter().copied().fold(0xCBF2_9CE4_8422_2325, fnv));
         let register = (hash >> (64 - INDEX_BITS)) as usize;
         let rest = hash << INDEX_BITS;
         let rank = (rest.leading_zeros().min(64 - INDEX_BITS) + 1) as u8;
@@ -66,8 +66,8 @@ mod tests {
         {
             let mut part = Distinct::default();
             for i in next..number {
-                part.add(&format!("word {i}"));
-                part.add(&format!("word {}", i / 2));
+                part.add(format!("word {i}").as_bytes());
+                part.add(format!("word {}", i / 2).as_bytes());
             }
             next = number;
             all.merge(&part);

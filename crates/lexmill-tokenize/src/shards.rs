@@ -94,9 +94,18 @@ pub fn write_shard(
 ) -> Result<Vec<FileEntry>> {
     let mut counts = vec![0u64; words.len()];
     tokens.ids.iter().for_each(|&id| counts[id as usize] += 1);
-    let mut order: Vec<u32> = (0..words.len() as u32).collect();
-    order.sort_unstable_by(|&a, &b| words.bytes(a).cmp(words.bytes(b)));
-    let sorted = order.iter().map(|&id| (words.word(id), counts[id as usize]));
+    // By the first eight bytes, which tell most words apart.
+    let start = |id: u32| {
+        let bytes = words.bytes(id);
+        let mut start = [0; 8];
+        start[..bytes.len().min(8)].copy_from_slice(&bytes[..bytes.len().min(8)]);
+        u64::from_be_bytes(start)
+    };
+    let mut order: Vec<(u64, u32)> = (0..words.len() as u32).map(|id| (start(id), id)).collect();
+    order.sort_unstable_by(|&(a_start, a), &(b_start, b)| {
+        a_start.cmp(&b_start).then_with(|| words.bytes(a).cmp(words.bytes(b)))
+    });
+    let sorted = order.iter().map(|&(_, id)| (words.word(id), counts[id as usize]));
     let file = shard_file(WORDS, name);
     let counted = write_words(&stage.path(&file), &file, sorted)?;
     let file = shard_file(SHARDS, name);

@@ -158,7 +158,7 @@ pub fn run(
         let mut types = job.types.lock().expect("no holder panics");
         let mut words = WordsReader::open(&stage.path(&file.path))?;
         while let Some((word, _)) = words.next_word()? {
-            types.add(word);
+            types.add(word.as_bytes());
         }
     }
     job.make(&todo, workers(settings, resources))?;
@@ -422,7 +422,7 @@ impl Job<'_> {
             files.push(table.finish(&file)?);
         }
         let mut types = Distinct::default();
-        words.words().for_each(|word| types.add(word));
+        (0..words.len() as u32).for_each(|id| types.add(words.bytes(id)));
         self.types.lock().expect("no holder panics").merge(&types);
         let report = serde_json::to_value(report).expect("plain data");
         worker.clear();

@@ -119,19 +119,22 @@ impl<'a> Worker<'a> {
         let Made { words, tokens, report, .. } = &mut self.made;
         let mut counts = vec![0u64; words.len()];
         tokens.ids.iter().for_each(|&id| counts[id as usize] += 1);
-        for (word, count) in words.words().zip(counts) {
-            let script = match word.as_bytes().first() {
-                Some(b'a'..=b'z' | b'A'..=b'Z') => Script::Latin,
-                _ => {
-                    let letters = word.chars().filter(|c| c.is_alphabetic());
-                    let mut scripts = letters.map(|c| c.script());
-                    scripts
-                        .find(|s| *s != Script::Common && *s != Script::Inherited)
-                        .unwrap_or(Script::Common)
-                }
-            };
-            *report.scripts.entry(script.full_name().to_owned()).or_default() += count;
+        let mut scripts = std::collections::HashMap::<Script, u64>::new();
+        let mut latin = 0;
+        for (id, count) in (0..).zip(counts) {
+            if words.bytes(id).first().is_some_and(u8::is_ascii_alphabetic) {
+                latin += count;
+                continue;
+            }
+            let letters = words.word(id).chars().filter(|c| c.is_alphabetic());
+            let script = letters
+                .map(|c| c.script())
+                .find(|script| !matches!(script, Script::Common | Script::Inherited));
+            *scripts.entry(script.unwrap_or(Script::Common)).or_default() += count;
         }
+        *scripts.entry(Script::Latin).or_default() += latin;
+        let found = scripts.into_iter().filter(|(_, count)| *count > 0);
+        report.scripts = found.map(|(script, n)| (script.full_name().to_owned(), n)).collect();
     }
 
     fn text(&mut self, work: &Work<'_>) -> Result<()> {

@@ -68,7 +68,9 @@ pub fn write_words<'a>(
 /// A table of words being written, a few thousand in memory at a time.
 pub struct WordsWriter {
     table: TableWriter,
-    words: Vec<String>,
+    /// The words end to end, and where each ends.
+    words: String,
+    ends: Vec<usize>,
     counts: Vec<u64>,
 }
 
@@ -78,9 +80,10 @@ impl WordsWriter {
     /// # Errors
     /// If the file can't be made.
     pub fn create(path: &Path) -> Result<WordsWriter> {
-        let columns = [("word", ColumnType::Text), ("count", ColumnType::U64)];
+        let columns = [("word", ColumnType::UniqueText), ("count", ColumnType::U64)];
         let table = TableWriter::create(path, &columns, &Value::Null)?;
-        Ok(WordsWriter { table, words: Vec::new(), counts: Vec::new() })
+        let (words, ends, counts) = Default::default();
+        Ok(WordsWriter { table, words, ends, counts })
     }
 
     /// Appends a word, which comes after those before it.
@@ -88,15 +91,19 @@ impl WordsWriter {
     /// # Errors
     /// If the file can't be written.
     pub fn push(&mut self, word: &str, count: u64) -> Result<()> {
-        self.words.push(word.to_owned());
+        self.words.push_str(word);
+        self.ends.push(self.words.len());
         self.counts.push(count);
-        if self.words.len() == BATCH_ROWS { self.flush() } else { Ok(()) }
+        if self.ends.len() == BATCH_ROWS { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<()> {
-        let words = Column::text(self.words.iter().map(String::as_str));
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let words = starts.zip(&self.ends).map(|(start, &end)| &self.words[start..end]);
+        let words = Column::text(words);
         self.table.write(vec![words, Column::u64(std::mem::take(&mut self.counts))])?;
         self.words.clear();
+        self.ends.clear();
         Ok(())
     }
 

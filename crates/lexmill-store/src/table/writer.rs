@@ -23,6 +23,8 @@ use crate::{AtomicFile, Error, FileEntry, Result};
 pub enum ColumnType {
     /// UTF-8.
     Text,
+    /// UTF-8, each value once, so that a dictionary would be work for nothing.
+    UniqueText,
     /// 32-bit whole numbers.
     U32,
     /// 64-bit whole numbers.
@@ -95,7 +97,7 @@ fn element() -> Arc<Field> {
 
 fn data_type(column: ColumnType) -> DataType {
     match column {
-        ColumnType::Text => DataType::Utf8,
+        ColumnType::Text | ColumnType::UniqueText => DataType::Utf8,
         ColumnType::U32 => DataType::UInt32,
         ColumnType::U64 => DataType::UInt64,
         ColumnType::F32 => DataType::Float32,
@@ -145,6 +147,10 @@ impl TableWriter {
             builder = builder.set_max_row_group_row_count(Some(rows.clamp(1 << 8, 1 << 15)));
         }
         for &(name, column) in columns {
+            if column == ColumnType::UniqueText {
+                let leaf = ColumnPath::new(vec![name.into()]);
+                builder = builder.set_column_dictionary_enabled(leaf, false);
+            }
             if let ColumnType::Vector(_) = column {
                 // Floats have no repeats for a dictionary; their bytes split by significance compress.
                 let leaf = ColumnPath::new(vec![name.into(), "list".into(), "element".into()]);
