@@ -267,6 +267,7 @@ mod tests {
     };
     use arrow_schema::{Field, Fields, Schema};
     use parquet::arrow::ArrowWriter;
+    use proptest::prelude::*;
     use std::sync::Arc;
 
     #[test]
@@ -279,10 +280,8 @@ mod tests {
         assert_eq!(timestamp(86_399, 1), "1970-01-01T23:59:59Z");
     }
 
-    #[test]
-    fn columns_of_many_types() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("t.parquet");
+    /// A file with a column of each type.
+    fn write_all_types(path: &Path) {
         let mut lists = ListBuilder::new(StringBuilder::new());
         lists.append_value([Some("New York"), None, Some("is")]);
         lists.append_null();
@@ -307,13 +306,51 @@ mod tests {
         let schema = Arc::new(Schema::new(schema));
         let batch =
             RecordBatch::try_new(schema.clone(), columns.iter().map(|c| c.1.clone()).collect());
-        let file = std::fs::File::create(&path).unwrap();
+        let file = std::fs::File::create(path).unwrap();
         let mut writer = ArrowWriter::try_new(file, schema, None).unwrap();
         writer.write(&batch.unwrap()).unwrap();
         writer.close().unwrap();
+    }
 
-        let names = ["text", "tokens", "meta.text", "n", "score", "yes", "day", "time"];
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    const NAMES: [&str; 8] =
+        ["text", "tokens", "meta.text", "n", "score", "yes", "day", "time"];
+
+    proptest! {
+        #[test]
+        fn damaged_files_are_read_or_refused(
+            flips in prop::collection::vec((any::<prop::sample::Index>(), 0u8..8), 1..4),
+            cut in prop::option::of(any::<prop::sample::Index>()),
+        ) {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("t.parquet");
+            write_all_types(&path);
+            let mut bytes = std::fs::read(&path).unwrap();
+            for (place, bit) in flips {
+                let place = place.index(bytes.len());
+                bytes[place] ^= 1 << bit;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            std::fs::write(&path, bytes).unwrap();
+            let names: Vec<String> = NAMES.iter().map(|&name| name.to_owned()).collect();
+            if let Ok(reader) = ForeignReader::open(&path, &names) {
+                for batch in reader.take(3) {
+                    let Ok(batch) = batch else { break };
+                    for row in 0..batch.rows().min(5) {
+                        (0..names.len()).for_each(|column| drop(batch.cell(column, row)));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn columns_of_many_types() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.parquet");
+        write_all_types(&path);
+        let names: Vec<String> = NAMES.iter().map(|&name| name.to_owned()).collect();
         let batch = ForeignReader::open(&path, &names).unwrap().next().unwrap().unwrap();
         let row = |row: usize| (0..names.len()).map(|column| batch.cell(column, row)).collect();
         let first: Vec<Cell<'_>> = row(0);
