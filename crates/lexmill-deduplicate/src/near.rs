@@ -209,7 +209,7 @@ impl<'a> Signatures<'a> {
             };
             let offset = u64::from(number) * self.bytes.len() as u64;
             let read = file.read_exact_at(&mut self.bytes, offset);
-            read.map_err(StoreError::io("read", path))?;
+            read.map_err(|e| StoreError::io("read", path)(e))?;
             record.iter_mut().zip(numbers(&self.bytes)).for_each(|(to, number)| *to = number);
             self.documents[slot] = document;
         }

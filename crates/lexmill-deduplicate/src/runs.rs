@@ -9,7 +9,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,32 +45,27 @@ pub(crate) struct Run<const N: usize> {
 impl<const N: usize> Run<N> {
     /// Writes sorted records out, below `directory`.
     fn write(directory: &Path, records: impl Iterator<Item = Result<Record<N>>>) -> Result<Run<N>> {
-        let io = || StoreError::io("write a sorted run to", directory);
-        let mut writer =
-            BufWriter::with_capacity(BUFFER_BYTES, tempfile::tempfile_in(directory).map_err(io())?);
+        let failed = |e: io::Error| StoreError::io("write a sorted run to", directory)(e);
+        let file = tempfile::tempfile_in(directory).map_err(failed)?;
+        let mut writer = BufWriter::with_capacity(BUFFER_BYTES, file);
         let mut left = 0;
         for record in records {
-            for number in record? {
-                writer.write_all(&number.to_le_bytes()).map_err(io())?;
-            }
+            let bytes = record?.map(u64::to_le_bytes);
+            writer.write_all(bytes.as_flattened()).map_err(failed)?;
             left += 1;
         }
-        let mut file = writer.into_inner().map_err(|e| io()(e.into_error()))?;
-        file.rewind().map_err(io())?;
+        let mut file = writer.into_inner().map_err(|e| failed(e.into_error()))?;
+        file.rewind().map_err(failed)?;
         tracing::debug!(records = left, "a sorted run went to the disk");
         let file = BufReader::with_capacity(BUFFER_BYTES, file);
         Ok(Run { file, left, directory: directory.to_owned() })
     }
 
     fn read(&mut self) -> Result<Record<N>> {
-        let mut record = [0; N];
-        for number in &mut record {
-            let mut bytes = [0; 8];
-            let io = StoreError::io("read a sorted run in", &self.directory);
-            self.file.read_exact(&mut bytes).map_err(io)?;
-            *number = u64::from_le_bytes(bytes);
-        }
-        Ok(record)
+        let mut bytes = [[0; 8]; N];
+        let read = self.file.read_exact(bytes.as_flattened_mut());
+        read.map_err(|e| StoreError::io("read a sorted run in", &self.directory)(e))?;
+        Ok(bytes.map(u64::from_le_bytes))
     }
 }
 

@@ -76,7 +76,8 @@ impl Sketches {
         let mut reader = BufReader::with_capacity(1 << 16, file);
         let mut record = vec![0; width];
         for number in 0..self.documents as u32 {
-            reader.read_exact(&mut record).map_err(StoreError::io("read", &self.path))?;
+            let read = reader.read_exact(&mut record);
+            read.map_err(|e| StoreError::io("read", &self.path)(e))?;
             take(number, &record)?;
         }
         Ok(())
@@ -129,6 +130,7 @@ fn short(hash: &blake3::Hash) -> u128 {
 struct Sketcher {
     kind: SketchKind,
     tokens: u64,
+    record: Vec<u8>,
 }
 
 enum SketchKind {
@@ -145,7 +147,7 @@ impl Sketcher {
                 SketchKind::Minhash(Box::new(minhash))
             }
         };
-        Sketcher { kind, tokens: 0 }
+        Sketcher { kind, tokens: 0, record: Vec::with_capacity(width(settings)) }
     }
 
     fn begin(&mut self) {
@@ -175,18 +177,18 @@ impl Sketcher {
         }
     }
 
-    /// Ends the document, which begins in `row`, and writes its record.
-    fn finish(&mut self, row: u32, file: &mut impl Write) -> std::io::Result<()> {
-        file.write_all(&row.to_le_bytes())?;
+    /// Ends the document, which begins in `row`; returns its record.
+    fn finish(&mut self, row: u32) -> &[u8] {
+        let record = &mut self.record;
+        record.clear();
+        record.extend(row.to_le_bytes());
         match &mut self.kind {
-            SketchKind::Exact(hasher, _) => {
-                file.write_all(&short(&hasher.finalize()).to_le_bytes())
-            }
+            SketchKind::Exact(hasher, _) => record.extend(short(&hasher.finalize()).to_le_bytes()),
             SketchKind::Minhash(minhash) => {
-                let mut numbers = minhash.finish().iter();
-                numbers.try_for_each(|number| file.write_all(&number.to_le_bytes()))
+                record.extend(minhash.finish().iter().flat_map(|number| number.to_le_bytes()));
             }
         }
+        record
     }
 }
 
@@ -255,8 +257,8 @@ impl Sketching<'_> {
                     self.read_on(number, sketcher, later)?;
                 }
                 if sketcher.tokens >= self.settings.min_tokens {
-                    let write = sketcher.finish(row as u32, &mut file);
-                    write.map_err(StoreError::io("write", &path))?;
+                    let write = file.write_all(sketcher.finish(row as u32));
+                    write.map_err(|e| StoreError::io("write", &path)(e))?;
                     documents += 1;
                 }
             }

@@ -67,10 +67,14 @@ const TOKENIZE: &[Field] = &[
     ),
     field(
         "segmenter",
-        "How text becomes words: unicode-words (UAX #29), whitespace, auto (by script), chinese (jieba), icu, characters, pattern or tokenizer [unicode-words]",
+        "How text becomes words: unicode-words (UAX #29), whitespace, auto (by script), chinese (jieba), mecab, icu, characters, pattern or tokenizer [unicode-words]",
     ),
     field("pattern", "Of the segmenter pattern: what is a word, a regular expression"),
     field("tokenizer", "Of the segmenter tokenizer: a tokenizer.json of Hugging Face"),
+    field(
+        "dictionary",
+        "Of the segmenters mecab and auto (for Japanese): the directory of a dictionary of MeCab, such as /usr/share/mecab/dic/ipadic",
+    ),
     field("user_dictionary", "More Chinese words, one a line: WORD [COUNT [TAG]]"),
     field("normalization", "Unicode normalization: nfc, nfkc or none [nfc]"),
     field("lowercase", "Lower-case the text [false]"),

@@ -130,6 +130,9 @@ impl Corpus {
                 models.insert(setting.to_owned(), file_hash(path)?);
             }
         }
+        if let Some(directory) = &settings.dictionary {
+            models.insert("dictionary".to_owned(), directory_hash(directory)?);
+        }
         Ok(Corpus { files, models })
     }
 
@@ -186,6 +189,21 @@ fn fingerprint(files: &[CorpusFile]) -> String {
         }
     }
     hasher.finalize().to_hex().to_string()
+}
+
+/// One hash of the files of a dictionary, which may hold more besides.
+fn directory_hash(directory: &Path) -> Result<String> {
+    let mut paths = Vec::new();
+    walk(directory, &mut paths)?;
+    let mut hasher = blake3::Hasher::new();
+    let of_dictionary = |path: &&PathBuf| {
+        path.extension().is_some_and(|extension| extension == "csv" || extension == "def")
+    };
+    for path in paths.iter().filter(of_dictionary) {
+        hasher.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+        hasher.update(file_hash(path)?.as_bytes());
+    }
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
 /// What a file of this name holds, where nobody says.

@@ -21,6 +21,8 @@ use crate::{Error, Result};
 use runs::{Writing, runs};
 
 mod ascii;
+#[cfg(feature = "mecab")]
+pub(crate) mod mecab;
 mod runs;
 
 /// Normalizes text and cuts it into words.
@@ -43,7 +45,9 @@ enum Words {
     Characters,
     Chinese(Arc<Jieba>),
     Icu(WordSegmenterBorrowed<'static>),
-    Auto(Arc<Jieba>, WordSegmenterBorrowed<'static>),
+    Mecab(Arc<Mecab>),
+    /// Chinese, what has no spaces, and Japanese if it has a dictionary.
+    Auto(Arc<Jieba>, WordSegmenterBorrowed<'static>, Option<Arc<Mecab>>),
     Pattern(Regex),
     #[cfg(feature = "huggingface")]
     Tokenizer(Arc<Pieces>),
@@ -78,6 +82,25 @@ fn jieba(settings: &TokenizeSettings) -> Result<Arc<Jieba>> {
     Ok(Arc::new(jieba))
 }
 
+#[cfg(feature = "mecab")]
+use mecab::Mecab;
+
+/// Where there is none.
+#[cfg(not(feature = "mecab"))]
+enum Mecab {}
+
+#[cfg(not(feature = "mecab"))]
+impl Mecab {
+    fn open(path: &Path) -> Result<Mecab> {
+        let problem = "can't be used: this program was built without the feature mecab";
+        Err(Error::Format { path: path.to_owned(), problem: problem.to_owned() })
+    }
+
+    fn cut(&self, _: &str, _: &mut impl FnMut(&str)) {
+        match *self {}
+    }
+}
+
 fn icu() -> WordSegmenterBorrowed<'static> {
     WordSegmenter::new_auto(WordBreakInvariantOptions::default())
 }
@@ -108,7 +131,14 @@ impl Segmenter {
             SegmenterKind::Characters => Words::Characters,
             SegmenterKind::Chinese => Words::Chinese(jieba(settings)?),
             SegmenterKind::Icu => Words::Icu(icu()),
-            SegmenterKind::Auto => Words::Auto(jieba(settings)?, icu()),
+            SegmenterKind::Mecab => {
+                let path = settings.dictionary.as_deref().unwrap_or(Path::new(""));
+                Words::Mecab(Arc::new(Mecab::open(path)?))
+            }
+            SegmenterKind::Auto => {
+                let japanese = settings.dictionary.as_deref().map(Mecab::open).transpose()?;
+                Words::Auto(jieba(settings)?, icu(), japanese.map(Arc::new))
+            }
             SegmenterKind::Pattern => {
                 let pattern = settings.pattern.as_deref().unwrap_or_default();
                 Words::Pattern(Regex::new(pattern).map_err(|error| Error::Pattern {
@@ -244,11 +274,15 @@ impl Words {
             }
             Words::Chinese(jieba) => chinese(jieba, text, sink),
             Words::Icu(segmenter) => icu_words(*segmenter, text, sink),
-            Words::Auto(jieba, segmenter) => {
-                runs(text, |run, writing| match writing {
-                    Writing::Spaced => unicode_words(run, sink),
-                    Writing::Chinese => chinese(jieba, run, sink),
-                    Writing::Unspaced => icu_words(*segmenter, run, sink),
+            Words::Mecab(mecab) => mecab.cut(text, &mut |word: &str| if_word(word, sink)),
+            Words::Auto(jieba, segmenter, japanese) => {
+                runs(text, |run, writing| match (writing, japanese) {
+                    (Writing::Spaced, _) => unicode_words(run, sink),
+                    (Writing::Chinese, _) => chinese(jieba, run, sink),
+                    (Writing::Japanese, Some(mecab)) => {
+                        mecab.cut(run, &mut |word: &str| if_word(word, sink));
+                    }
+                    (Writing::Japanese | Writing::Unspaced, _) => icu_words(*segmenter, run, sink),
                 });
             }
             Words::Pattern(pattern) => {
@@ -367,6 +401,21 @@ mod tests {
             cut(SegmenterKind::Auto, "東京都に住んでいます。"),
             cut(SegmenterKind::Icu, "東京都に住んでいます。")
         );
+    }
+
+    #[cfg(feature = "mecab")]
+    #[test]
+    fn a_dictionary_of_mecab() {
+        let directory = tempfile::tempdir().unwrap();
+        mecab::tests::write_dictionary(directory.path());
+        let with = |segmenter| TokenizeSettings {
+            dictionary: Some(directory.path().to_owned()),
+            ..settings(segmenter, false)
+        };
+        let text = "東京都に住んでいる。";
+        assert_eq!(words(&with(SegmenterKind::Mecab), text), ["東京都", "に", "住ん", "でいる"]);
+        let mixed = words(&with(SegmenterKind::Auto), "The 東京都に住んでいる can't");
+        assert_eq!(mixed, ["The", "東京都", "に", "住ん", "でいる", "can't"]);
     }
 
     #[test]

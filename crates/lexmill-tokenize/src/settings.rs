@@ -50,6 +50,8 @@ pub struct TokenizeSettings {
     pub pattern: Option<String>,
     /// The `tokenizer.json` of the segmenter `tokenizer`.
     pub tokenizer: Option<PathBuf>,
+    /// The directory of a dictionary of MeCab, for the segmenter `mecab`, and for Japanese by `auto`.
+    pub dictionary: Option<PathBuf>,
     /// Words for the Chinese dictionary, one a line: `WORD`, `WORD COUNT` or `WORD COUNT TAG`, as
     /// jieba has them.
     pub user_dictionary: Option<PathBuf>,
@@ -85,6 +87,7 @@ impl Default for TokenizeSettings {
             segmenter: SegmenterKind::UnicodeWords,
             pattern: None,
             tokenizer: None,
+            dictionary: None,
             user_dictionary: None,
             normalization: Normalization::Nfc,
             lowercase: false,
@@ -168,6 +171,13 @@ impl TokenizeSettings {
                 (true, false) => say(field, &format!("is for the segmenter {field:?} alone")),
                 _ => {}
             }
+        }
+        match (self.dictionary.is_some(), self.segmenter) {
+            (false, SegmenterKind::Mecab) => {
+                say("dictionary", "must be given for the segmenter \"mecab\"");
+            }
+            (true, SegmenterKind::Mecab | SegmenterKind::Auto) | (false, _) => {}
+            (true, _) => say("dictionary", "is for the segmenters \"mecab\" and \"auto\""),
         }
         let chinese = matches!(self.segmenter, SegmenterKind::Chinese | SegmenterKind::Auto);
         if self.user_dictionary.is_some() && !chinese {
@@ -280,8 +290,8 @@ pub enum Documents {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SegmenterKind {
-    /// By script, run by run: Chinese by `chinese`, other scripts that are written without spaces by
-    /// `icu`, the rest by `unicode-words`.
+    /// By script, run by run: Chinese by `chinese`, Japanese by `mecab` if there is a `dictionary`, other
+    /// scripts that are written without spaces by `icu`, the rest by `unicode-words`.
     Auto,
     /// Whatever stands between white space (Unicode `White_Space`).
     Whitespace,
@@ -294,6 +304,8 @@ pub enum SegmenterKind {
     /// Words by ICU: UAX #29, with dictionaries and models for Chinese and Japanese, Thai, Lao, Khmer
     /// and Burmese.
     Icu,
+    /// Words of a dictionary of MeCab, for Japanese or Korean.
+    Mecab,
     /// Matches of a regular expression.
     Pattern,
     /// Pieces of a Hugging Face `tokenizer.json` (WordPiece, BPE, Unigram).

@@ -312,8 +312,7 @@ mod tests {
         writer.close().unwrap();
     }
 
-    const NAMES: [&str; 8] =
-        ["text", "tokens", "meta.text", "n", "score", "yes", "day", "time"];
+    const NAMES: [&str; 8] = ["text", "tokens", "meta.text", "n", "score", "yes", "day", "time"];
 
     proptest! {
         #[test]

@@ -7,7 +7,9 @@ pub(crate) enum Writing {
     Spaced,
     /// Chinese characters, in a text that is not Japanese.
     Chinese,
-    /// Thai, Lao, Khmer, Burmese and their neighbours; Japanese.
+    /// Japanese: kana, and Han in a text that has these.
+    Japanese,
+    /// Thai, Lao, Khmer, Burmese and their neighbours.
     Unspaced,
 }
 
@@ -64,7 +66,8 @@ pub(crate) fn runs<'t>(text: &'t str, mut each: impl FnMut(&'t str, Writing)) {
     let writing = |c: char| match class(c) {
         Class::Spaced => Writing::Spaced,
         Class::Han if !japanese => Writing::Chinese,
-        Class::Han | Class::Kana | Class::SouthEastAsian => Writing::Unspaced,
+        Class::Han | Class::Kana => Writing::Japanese,
+        Class::SouthEastAsian => Writing::Unspaced,
     };
     let mut start = 0;
     let mut current = None;
@@ -94,7 +97,7 @@ mod tests {
 
     #[test]
     fn runs_of_a_mixed_text() {
-        use Writing::{Chinese, Spaced, Unspaced};
+        use Writing::{Chinese, Japanese, Spaced, Unspaced};
         assert_eq!(all("only ascii"), [("only ascii", Spaced)]);
         assert_eq!(
             all("é 中文, ไทย 한국"),
@@ -106,7 +109,7 @@ mod tests {
                 (" 한국", Spaced)
             ]
         );
-        assert_eq!(all("東京に"), [("東京に", Unspaced)]);
+        assert_eq!(all("東京に"), [("東京に", Japanese)]);
         let mostly = format!("{}の", "中".repeat(30));
         assert_eq!(all(&mostly).len(), 2);
         assert_eq!(all(""), [("", Spaced)]);
