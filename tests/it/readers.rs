@@ -92,6 +92,56 @@ fn tables() {
     assert_eq!(words(&lab, "all"), ["second", "first with another line", "second", "plain"]);
 }
 
+/// Files of every form one after another, some with nothing in them: each record is a document.
+#[test]
+fn files_of_all_forms_in_any_order() {
+    let lab = Lab::new();
+    lab.write("a.txt", "plain text\n");
+    lab.write("b.jsonl", "{\"tokens\": \"from json\"}\n{\"tokens\": [\"json\", \"list\"]}\n");
+    lab.write("c.csv", "tokens\nfrom csv\n");
+    lab.write("d.csv", "tokens\n");
+    lab.write("e.tsv", "");
+    lab.run("tokenize a.txt c.csv -o t --field tokens").done();
+    std::fs::copy(files_below(&lab.path("t/shards")).first().unwrap(), lab.path("f.parquet"))
+        .unwrap();
+    let text = vec![("tokens", Column::text(["from parquet"]))];
+    write_table(&lab.path("g.parquet"), "g", text, &json!({})).unwrap();
+    let none = vec![("tokens", Column::text([]))];
+    write_table(&lab.path("h.parquet"), "h", none, &json!({})).unwrap();
+    lab.write("i.parquet", "");
+    let files = [
+        ("a.txt", 1),
+        ("b.jsonl", 2),
+        ("c.csv", 1),
+        ("d.csv", 0),
+        ("e.tsv", 0),
+        ("f.parquet", 1),
+        ("g.parquet", 1),
+        ("h.parquet", 0),
+        ("i.parquet", 0),
+    ];
+    let mut random = lexmill_vocab::Random::named(&[5]);
+    for round in 0..40 {
+        let chosen: Vec<_> = (0..6).map(|_| files[random.below(9) as usize]).collect();
+        // A file is read once, however often it is named.
+        let mut links = Vec::new();
+        for (i, (name, _)) in chosen.iter().enumerate() {
+            let link = format!("r{round}/{i}-{name}");
+            lab.write(&link, std::fs::read(lab.path(name)).unwrap());
+            links.push(link);
+        }
+        let expected: usize = chosen.iter().map(|(_, documents)| documents).sum();
+        let outcome = lab.run(&format!("tokenize {} -o t{round} --field tokens", links.join(" ")));
+        match expected {
+            0 => drop(outcome.failed(&["no tokens"])),
+            _ => {
+                outcome.done();
+                assert_eq!(lab.documents(&format!("t{round}")).len(), expected, "{chosen:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_dump_of_a_wiki() {
     let lab = Lab::new();
@@ -154,6 +204,22 @@ fn records_that_are_not_right() {
     lab.run("tokenize d.xml -o v --format text --metadata id").failed(&["metadata", "records"]);
     let files = lab.run("tokenize a.jsonl -o v --format json-lines --documents files");
     files.failed(&["documents", "records"]);
+    // What there is no way around does not advise one.
+    let page = "<mediawiki><page><title>x</title></mediawiki>";
+    lab.write("f.xml", page);
+    let outcome = lab.run("tokenize f.xml -o v").failed(&["f.xml", "byte "]);
+    assert!(!outcome.stderr.contains("bad_records"), "{}", outcome.stderr);
+    let foreign = lab.run("tokenize e.parquet -o v").failed(&["can't be read as Parquet"]);
+    assert!(!foreign.stderr.contains("delete it"), "{}", foreign.stderr);
+    lab.write("g.csv", b"text\ngr\xfc");
+    lab.run("tokenize g.csv -o csv --encoding latin1").done();
+    lab.write("h.jsonl", "{\"text\": \"a\", \"lang\": \"en\"}\n");
+    let none = lab.run("tokenize h.jsonl -o v --filter lang==de");
+    none.failed(&["no tokens", "1 left out by the filter"]);
+    let misspelt = lab.run("tokenize h.jsonl -o m --metadata date").done();
+    assert!(misspelt.stderr.contains("no text or number in \"date\""), "{}", misspelt.stderr);
+    lab.write("i.txt", "plain\n");
+    lab.run("tokenize i.txt h.jsonl -o v --filter lang==en").failed(&["i.txt", "plain text"]);
     lab.write("long.jsonl", format!("{{\"text\": \"{}\"}}\n", "x ".repeat(34 << 20)));
     lab.run("tokenize long.jsonl -o v").failed(&["long.jsonl", "longer than 64 MiB"]);
 }
@@ -207,6 +273,20 @@ sample = 0.5
         kills: if slow() { 20 } else { 5 },
     };
     killing.until_done(|_| {}, |run| assert_eq!(lab.tables(run), expected));
+}
+
+/// What an earlier run left does not show.
+#[test]
+fn a_corpus_that_was_another_before() {
+    let lab = Lab::new();
+    lab.corpus("a.txt", 1, 5_000);
+    lab.write("b.jsonl", format!("{{\"text\": \"{}\"}}\nbroken\n", "other words ".repeat(9)));
+    lab.run("tokenize a.txt -o straight").done();
+    lab.run("tokenize b.jsonl a.txt -o t").failed(&["b.jsonl"]);
+    lab.write("c.txt", "quite other words in another file\n");
+    lab.run("tokenize c.txt b.jsonl a.txt -o t").failed(&["b.jsonl"]);
+    lab.run("tokenize a.txt -o t").done();
+    assert_eq!(lab.manifest("t").fingerprint, lab.manifest("straight").fingerprint);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What text becomes, without running anything: previews, and the tests of a pipeline file.
 
 use lexmill_store::Resources;
+use lexmill_tokenize::TokenizeReport;
 use lexmill_tokenize::preview::{Document, documents_of, preview};
-use lexmill_tokenize::{Corpus, TokenizeReport};
 
 use crate::definition::Definition;
 use crate::error::{Error, Result};
@@ -23,8 +23,7 @@ pub fn preview_stage(
     let Settings::Tokenize(settings) = stage_settings(Kind::Tokenize, table)? else {
         return Ok(Default::default());
     };
-    let corpus = Corpus::scan(&settings, None, resources.threads).map_err(|e| failed(e.into()))?;
-    preview(&settings, &corpus, count).map_err(|e| failed(e.into()))
+    preview(&settings, count, resources.threads).map_err(|e| failed(e.into()))
 }
 
 /// A test of a pipeline file and what came out.
@@ -53,19 +52,23 @@ impl TestResult {
 /// If what a stage's settings name can't be read.
 pub fn run_tests(definition: &Definition) -> Result<Vec<TestResult>> {
     let mut results = Vec::new();
-    for test in &definition.tests {
-        let stage = definition.stages.iter().find(|stage| stage.id == test.stage);
-        let Some(Settings::Tokenize(settings)) = stage.map(|stage| &stage.settings) else {
+    for stage in &definition.stages {
+        let Settings::Tokenize(settings) = &stage.settings else { continue };
+        let tests: Vec<_> = definition.tests.iter().filter(|test| test.stage == stage.id).collect();
+        if tests.is_empty() {
             continue;
-        };
-        let found = documents_of(settings, &test.text)
-            .map_err(|e| Error::Stage { stage: test.stage.clone(), source: e.into() })?;
-        results.push(TestResult {
-            stage: test.stage.clone(),
-            text: test.text.clone(),
-            expected: test.documents.clone(),
-            found: found.into_iter().map(|document| document.tokens).collect(),
-        });
+        }
+        let texts: Vec<&str> = tests.iter().map(|test| test.text.as_str()).collect();
+        let found = documents_of(settings, &texts)
+            .map_err(|e| Error::Stage { stage: stage.id.clone(), source: e.into() })?;
+        for (test, found) in tests.into_iter().zip(found) {
+            results.push(TestResult {
+                stage: stage.id.clone(),
+                text: test.text.clone(),
+                expected: test.documents.clone(),
+                found: found.into_iter().map(|document| document.tokens).collect(),
+            });
+        }
     }
     Ok(results)
 }

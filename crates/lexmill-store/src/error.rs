@@ -29,6 +29,14 @@ pub enum Error {
         /// What the Parquet library said.
         message: String,
     },
+    /// A Parquet file from elsewhere could not be read.
+    #[error("{path:?} can't be read as Parquet: {message}")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What the Parquet library said.
+        message: String,
+    },
     /// A table lacks a column, or it has another type.
     #[error("{path:?} has no column {column:?} of type {expected}; it has: {found}")]
     Column {
@@ -96,6 +104,14 @@ impl Error {
     /// An [`Error::Corrupt`].
     pub fn corrupt(path: &Path, problem: impl Into<String>) -> Error {
         Error::Corrupt { path: path.to_owned(), problem: problem.into() }
+    }
+
+    /// The same of a file that nobody here has made.
+    pub(crate) fn foreign(self) -> Error {
+        match self {
+            Error::Parquet { path, message } => Error::Foreign { path, message },
+            other => other,
+        }
     }
 
     pub(crate) fn parquet(path: &Path) -> impl FnOnce(parquet::errors::ParquetError) -> Error {

@@ -334,46 +334,44 @@ impl Segment {
 /// Gathers records until there are enough for a segment.
 pub(crate) struct RecordCutter {
     target: usize,
-    /// Values to keep of a record.
-    kept: usize,
     segment: Segment,
-    /// A segment that ended because another form came.
+    /// Bytes of values kept in it.
+    kept_bytes: usize,
+    /// The segment before it, which ended because records of another form came.
     ended: Option<Segment>,
 }
 
 impl RecordCutter {
-    /// Numbers segments from 0 on; `kept` values are kept of each record.
-    pub(crate) fn new(target: usize, kept: usize) -> RecordCutter {
-        RecordCutter { target, kept, segment: Segment::default(), ended: None }
+    /// Numbers segments from 0 on.
+    pub(crate) fn new(target: usize) -> RecordCutter {
+        RecordCutter { target, segment: Segment::default(), kept_bytes: 0, ended: None }
     }
 
-    /// Goes on with records of this form and segments of this number; there are none at hand.
-    pub(crate) fn begin(&mut self, form: Form, number: usize) {
-        self.segment = Segment { form, number, ..Segment::default() };
+    /// Goes on with segments of this number; there are none at hand.
+    pub(crate) fn begin(&mut self, number: usize) {
+        debug_assert!(self.ended.is_none() && self.segment.ends.is_empty(), "records at hand");
+        self.segment = Segment { number, ..Segment::default() };
     }
 
-    /// Records that come are of this form; those at hand are of their own.
-    pub(crate) fn form(&mut self, form: Form) {
-        if form != self.segment.form {
-            self.ended = self.finish();
-            self.segment.form = form;
-        }
-    }
-
+    /// Adds a record of text. Whoever adds one asks [`full`](RecordCutter::full) before the next.
     pub(crate) fn push_text<'v>(
         &mut self,
+        form: Form,
         text: &[u8],
         values: impl Iterator<Item = Option<&'v str>>,
     ) {
+        self.form(form);
         self.segment.text.extend_from_slice(text);
         self.end(values);
     }
 
+    /// Adds a record of tokens.
     pub(crate) fn push_tokens<'t>(
         &mut self,
         tokens: impl Iterator<Item = &'t str>,
         values: impl Iterator<Item = Option<&'t str>>,
     ) {
+        self.form(Form::Tokens);
         for token in tokens {
             self.segment.text.extend_from_slice(token.as_bytes());
             self.segment.token_ends.push(self.segment.text.len());
@@ -381,29 +379,45 @@ impl RecordCutter {
         self.end(values);
     }
 
-    fn end<'v>(&mut self, values: impl Iterator<Item = Option<&'v str>>) {
-        self.segment.ends.push(self.segment.text.len());
-        self.segment.values.extend(values.map(|value| value.map(str::to_owned)));
-        debug_assert_eq!(self.segment.values.len(), self.kept * self.segment.ends.len());
+    fn form(&mut self, form: Form) {
+        if form != self.segment.form && !self.segment.ends.is_empty() {
+            debug_assert!(self.ended.is_none(), "nobody asked for the segment before");
+            self.ended = self.next();
+        }
+        self.segment.form = form;
     }
 
-    /// A segment, if there is enough for one.
+    fn end<'v>(&mut self, values: impl Iterator<Item = Option<&'v str>>) {
+        self.segment.ends.push(self.segment.text.len());
+        for value in values {
+            self.kept_bytes += value.map_or(0, str::len) + size_of::<Option<String>>();
+            self.segment.values.push(value.map(str::to_owned));
+        }
+    }
+
+    /// A segment, if there is enough for one; there may be another.
     pub(crate) fn full(&mut self) -> Option<Segment> {
         if self.ended.is_some() {
             return self.ended.take();
         }
         // Many empty records are much, too.
-        let bytes = self.segment.text.len() + 8 * self.segment.ends.len();
-        if bytes >= self.target { self.finish() } else { None }
+        let Segment { text, ends, token_ends, .. } = &self.segment;
+        let bytes = text.len() + 8 * (ends.len() + token_ends.len()) + self.kept_bytes;
+        if bytes >= self.target { self.next() } else { None }
     }
 
-    /// What is at hand.
+    /// What is at hand, segment by segment.
     pub(crate) fn finish(&mut self) -> Option<Segment> {
+        self.ended.take().or_else(|| self.next())
+    }
+
+    fn next(&mut self) -> Option<Segment> {
+        if self.segment.ends.is_empty() {
+            return None;
+        }
+        self.kept_bytes = 0;
         let Segment { form, number, .. } = self.segment;
-        let next = match self.segment.ends.is_empty() {
-            true => return None,
-            false => Segment { form, number: number + 1, ..Segment::default() },
-        };
+        let next = Segment { form, number: number + 1, ..Segment::default() };
         Some(std::mem::replace(&mut self.segment, next))
     }
 

@@ -54,14 +54,34 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// A corpus file can't be read from some place on.
+    #[error("{path:?}, {place}: {problem}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        place: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A tokenizer can't cut a text.
+    #[error("{path:?} can't cut the text {text:?}: {problem}; give its model an unknown token")]
+    Tokenizer {
+        /// The tokenizer.
+        path: PathBuf,
+        /// The start of the text.
+        text: String,
+        /// What the tokenizer said.
+        problem: String,
+    },
     /// No record has the field that should hold the text.
-    #[error("none of {records} records has a field {field:?}; the first has {found}; set field")]
+    #[error("none of {records} records has text in the field {field:?}{found}; set field")]
     NoField {
         /// The setting.
         field: String,
         /// Records read.
         records: u64,
-        /// The fields of the first of them.
+        /// The fields of the first of them, in words.
         found: String,
     },
     /// Text that is not UTF-8, where the settings say that this is an error.
@@ -86,9 +106,11 @@ pub enum Error {
         types: u64,
     },
     /// The corpus has no tokens at all.
-    #[error("the corpus holds no tokens: {documents} documents, all empty")]
+    #[error("the corpus holds no tokens: {documents} documents, all empty{left_out}")]
     NoTokens {
         /// Documents seen.
         documents: u64,
+        /// Records that were left out, in words.
+        left_out: String,
     },
 }

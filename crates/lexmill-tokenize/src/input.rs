@@ -64,6 +64,13 @@ pub(crate) struct Group {
     pub(crate) files: std::ops::Range<usize>,
 }
 
+impl Group {
+    /// Its name for random numbers.
+    pub(crate) fn number(&self) -> u64 {
+        u64::from_str_radix(self.key.get(..16).unwrap_or_default(), 16).unwrap_or(0)
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize, PartialEq, Clone)]
 struct Known {
     bytes: u64,
@@ -95,7 +102,7 @@ impl Corpus {
             loop {
                 let i = next.fetch_add(1, Ordering::Relaxed);
                 let Some(path) = paths.get(i) else { return Ok(()) };
-                let file = look_at(path, known.get(path), settings.format)?;
+                let file = look_at(path, known.get(path), settings.format, true)?;
                 found.lock().expect("no holder panics")[i] = Some(file);
             }
         };
@@ -134,6 +141,16 @@ impl Corpus {
             models.insert("dictionary".to_owned(), directory_hash(directory)?);
         }
         Ok(Corpus { files, models })
+    }
+
+    /// Finds the files without looking into them.
+    ///
+    /// # Errors
+    /// If a pattern matches nothing.
+    pub fn list(settings: &TokenizeSettings) -> Result<Corpus> {
+        let files = expand(&settings.input)?;
+        let files = files.iter().map(|path| Ok(look_at(path, None, settings.format, false)?.0));
+        Ok(Corpus { files: files.collect::<Result<_>>()?, ..Corpus::default() })
     }
 
     /// Bytes on disk of all files.
@@ -206,12 +223,17 @@ fn directory_hash(directory: &Path) -> Result<String> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
+/// What a file holds.
+pub(crate) fn format_of(path: &Path, said: Format) -> Format {
+    if said == Format::Auto { format_by_name(path) } else { said }
+}
+
 /// What a file of this name holds, where nobody says.
 fn format_by_name(path: &Path) -> Format {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     let container = [".gz", ".zst", ".bz2", ".xz"].iter().find_map(|end| name.strip_suffix(end));
     match container.unwrap_or(&name).rsplit_once('.') {
-        Some((_, "jsonl" | "ndjson")) => Format::JsonLines,
+        Some((_, "jsonl" | "ndjson" | "json")) => Format::JsonLines,
         Some((_, "csv")) => Format::Csv,
         Some((_, "tsv" | "tab")) => Format::Tsv,
         Some((_, "parquet")) => Format::Parquet,
@@ -224,9 +246,10 @@ fn look_at(
     path: &Path,
     known: Option<&Known>,
     format: Format,
+    hashed: bool,
 ) -> Result<(CorpusFile, Option<Known>)> {
     let read = |source| Error::Read { path: path.to_owned(), source };
-    let format = if format == Format::Auto { format_by_name(path) } else { format };
+    let format = format_of(path, format);
     if path == Path::new("-") {
         if format == Format::Parquet {
             let problem =
@@ -251,6 +274,7 @@ fn look_at(
         Some(known) if known.bytes == bytes && known.modified_ns == modified_ns => {
             known.blake3.clone()
         }
+        _ if !hashed => String::new(),
         _ => file_hash(path)?,
     };
     let old_enough = SystemTime::now().duration_since(modified).is_ok_and(|age| age > FRESH);
@@ -324,9 +348,11 @@ fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         if entry.file_name().as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        match entry.file_type().map_err(read)?.is_dir() {
-            true => walk(&entry.path(), files)?,
-            false => files.push(entry.path()),
+        let path = entry.path();
+        if entry.file_type().map_err(read)?.is_dir() {
+            walk(&path, files)?;
+        } else if !path.is_dir() {
+            files.push(path);
         }
     }
     Ok(())

@@ -1,9 +1,11 @@
 //! What the first documents of a corpus become, and what a text does.
 
-use crate::input::Corpus;
+use std::path::Path;
+
+use crate::input::{Corpus, format_of};
 use crate::records::Wanted;
 use crate::segment::Segmenter;
-use crate::settings::TokenizeSettings;
+use crate::settings::{Format, TokenizeSettings};
 use crate::source::read_group;
 use crate::worker::{Made, Work, Worker};
 use crate::{Result, TokenizeReport};
@@ -24,44 +26,64 @@ pub struct Document {
 /// If a file can't be read.
 pub fn preview(
     settings: &TokenizeSettings,
-    corpus: &Corpus,
     count: usize,
+    threads: usize,
 ) -> Result<(Vec<Document>, TokenizeReport)> {
-    // Small segments: who looks at the first documents should not wait for more.
     let mut settings = settings.clone();
-    settings.shard_bytes.0 = settings.shard_bytes.0.min(1 << 16);
+    let corpus = if settings.sample < 1.0 {
+        // What is drawn goes by the content of files, and by segments.
+        Corpus::scan(&settings, None, threads)?
+    } else {
+        // Small segments: who looks at the first documents should not wait for more.
+        settings.shard_bytes.0 = settings.shard_bytes.0.min(1 << 16);
+        Corpus::list(&settings)?
+    };
     let wanted = Wanted::new(&settings);
     let mut worker = worker(&settings, &wanted)?;
     settings.sentences.iter().for_each(|sentence| worker.sentence(sentence));
     let mut report = TokenizeReport::default();
+    // One more, since the last may go on.
+    let enough = |worker: &Worker<'_>| worker.made.report.documents > count as u64;
     for group in corpus.groups(settings.shard_bytes.0) {
-        if worker.made.tokens.ends.len() >= count {
+        if enough(&worker) {
             break;
         }
+        let number = group.number();
         let files = &corpus.files[group.files];
-        let read =
+        let (read, _) =
             read_group(&settings, &wanted, files, &mut |_| {}, &mut |segment, namespaces| {
                 let namespaces = namespaces.clone();
-                worker.add(&mut Work { segment, files, group: 0, namespaces })?;
-                Ok(worker.made.tokens.ends.len() < count)
+                worker.add(&mut Work { segment, files, group: number, namespaces })?;
+                Ok(!enough(&worker))
             })?;
-        report.add(&read.unwrap_or_default());
+        report.add(&read);
     }
     report.add(&worker.made.report);
-    let mut documents = documents(worker.made);
+    let mut documents = documents(&worker.made);
     documents.truncate(count);
     Ok((documents, report))
 }
 
-/// The documents that a text becomes, as the text of one record.
+/// The documents that each of some texts becomes, as the text of one record, or of a file of plain text.
 ///
 /// # Errors
 /// If what the settings name can't be read.
-pub fn documents_of(settings: &TokenizeSettings, text: &str) -> Result<Vec<Document>> {
+pub fn documents_of(settings: &TokenizeSettings, texts: &[&str]) -> Result<Vec<Vec<Document>>> {
+    let formats: Vec<Format> =
+        settings.input.iter().map(|name| format_of(Path::new(name), settings.format)).collect();
+    let format = match formats.as_slice() {
+        [first, rest @ ..] if rest.iter().all(|format| format == first) => *first,
+        _ => Format::Text,
+    };
     let wanted = Wanted::new(settings);
     let mut worker = worker(settings, &wanted)?;
-    worker.example(text);
-    Ok(documents(worker.made))
+    let mut all = Vec::new();
+    for text in texts {
+        worker.clear();
+        worker.example(text, format)?;
+        all.push(documents(&worker.made));
+    }
+    Ok(all)
 }
 
 fn worker<'a>(settings: &'a TokenizeSettings, wanted: &'a Wanted) -> Result<Worker<'a>> {
@@ -70,18 +92,18 @@ fn worker<'a>(settings: &'a TokenizeSettings, wanted: &'a Wanted) -> Result<Work
     Ok(worker)
 }
 
-fn documents(made: Made) -> Vec<Document> {
+fn documents(made: &Made) -> Vec<Document> {
     let Made { words, tokens, texts, .. } = made;
     let mut documents: Vec<Document> = Vec::new();
-    for ((part, ids), text) in tokens.rows().zip(texts.unwrap_or_default()) {
+    for ((part, ids), text) in tokens.rows().zip(texts.iter().flatten()) {
         let tokens = ids.iter().map(|&id| words.word(id).to_owned());
         match documents.last_mut() {
             // A document that goes on is one all the same.
             Some(document) if part > 0 => {
-                document.text.push_str(&text);
+                document.text.push_str(text);
                 document.tokens.extend(tokens);
             }
-            _ => documents.push(Document { text, tokens: tokens.collect() }),
+            _ => documents.push(Document { text: text.clone(), tokens: tokens.collect() }),
         }
     }
     documents
@@ -102,12 +124,45 @@ mod tests {
             lowercase: true,
             ..TokenizeSettings::default()
         };
-        let corpus = Corpus::scan(&settings, None, 1).unwrap();
-        let (documents, report) = preview(&settings, &corpus, 2).unwrap();
+        let (documents, report) = preview(&settings, 2, 1).unwrap();
         let tokens: Vec<Vec<String>> = documents.iter().map(|d| d.tokens.clone()).collect();
         assert_eq!(tokens, [vec!["one", "line"], vec!["and", "more"]]);
         assert_eq!(documents[0].text, "One line\n");
         assert_eq!(report.empty_documents, 2);
+    }
+
+    #[test]
+    fn the_sample_is_that_of_the_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.txt");
+        let lines: Vec<String> = (0..40).map(|i| format!("line {i}\n")).collect();
+        std::fs::write(&path, lines.concat()).unwrap();
+        let settings = TokenizeSettings {
+            input: vec![path.to_string_lossy().into_owned()],
+            sample: 0.3,
+            ..TokenizeSettings::default()
+        };
+        let corpus = Corpus::scan(&settings, None, 1).unwrap();
+        let output = directory.path().join("t");
+        let resources = lexmill_store::Resources {
+            threads: 1,
+            memory_bytes: 1 << 30,
+            checkpoint_every: std::time::Duration::from_secs(600),
+            checkpoint_epochs: None,
+        };
+        let progress = lexmill_store::Progress::new();
+        crate::tokenize::run(&settings, &corpus, &output, &resources, &progress).unwrap();
+        let (_, shards) = crate::shards::token_shards(&output).unwrap();
+        let (mut words, mut tokens) = Default::default();
+        let lookup = |word: &str| lexmill_vocab::Interner::intern(&mut words, word);
+        lexmill_store::table::tokens::read_token_shard(&shards[0].path, lookup, &mut tokens)
+            .unwrap();
+        let run: Vec<Vec<String>> = tokens
+            .rows()
+            .map(|(_, ids)| ids.iter().map(|&id| words.word(id).to_owned()).collect())
+            .collect();
+        let (documents, _) = preview(&settings, 100, 1).unwrap();
+        assert_eq!(documents.into_iter().map(|d| d.tokens).collect::<Vec<_>>(), run);
     }
 
     #[test]
@@ -117,8 +172,10 @@ mod tests {
             segmenter: SegmenterKind::Auto,
             ..TokenizeSettings::default()
         };
-        let documents = documents_of(&settings, "It rained. 我们在北京大学\nEnd").unwrap();
-        let tokens: Vec<String> = documents.iter().map(|d| d.tokens.join(" ")).collect();
+        let texts = ["It rained. 我们在北京大学\nEnd", "Again"];
+        let documents = documents_of(&settings, &texts).unwrap();
+        assert_eq!(documents[1][0].tokens, ["Again"]);
+        let tokens: Vec<String> = documents[0].iter().map(|d| d.tokens.join(" ")).collect();
         assert_eq!(tokens, ["It rained", "我们 在 北京大学", "End"]);
     }
 }

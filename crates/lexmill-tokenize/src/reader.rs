@@ -13,14 +13,13 @@ use crate::{Error, Result};
 
 const BUFFER: usize = 1 << 17;
 
-/// Starts of files that are not text, and what to say about them.
-const FOREIGN: [(&[u8], &str); 6] = [
-    (b"PK\x03\x04", "is a zip archive; unpack it first"),
-    (b"7z\xBC\xAF\x27\x1C", "is a 7z archive; unpack it first"),
-    (b"PAR1", "is a Parquet file; set format = \"parquet\", or name it so: FILE.parquet"),
-    (b"\xFF\xFE", "is UTF-16 (it starts with its byte order mark); set encoding = \"utf-16le\""),
-    (b"\xFE\xFF", "is UTF-16 (it starts with its byte order mark); set encoding = \"utf-16be\""),
-    (b"%PDF-", "is a PDF; extract its text first"),
+/// What stands where in files that are not text, and what to say about them.
+const FOREIGN: [(usize, &[u8], &str); 5] = [
+    (0, b"PK\x03\x04", "is a zip archive; unpack it first"),
+    (0, b"7z\xBC\xAF\x27\x1C", "is a 7z archive; unpack it first"),
+    (257, b"ustar", "is a tar archive; unpack it first"),
+    (0, b"PAR1", "is a Parquet file; set format = \"parquet\", or name it so: FILE.parquet"),
+    (0, b"%PDF-", "is a PDF; extract its text first"),
 ];
 
 /// Opens a corpus file, `-` being standard input, and decodes it if it is in another `encoding` than
@@ -35,11 +34,11 @@ pub(crate) fn open(
     } else {
         Box::new(File::open(path).map_err(read)?)
     };
-    let mut raw = BufReader::with_capacity(BUFFER, raw);
-    let start = fill(&mut raw).map_err(read)?;
+    let (start, raw) = start_of(raw).map_err(read)?;
+    let raw = BufReader::with_capacity(BUFFER, raw);
     let text: Box<dyn Read + Send> = if start.starts_with(b"\x1F\x8B") {
         Box::new(flate2::bufread::MultiGzDecoder::new(raw))
-    } else if start.starts_with(b"\x28\xB5\x2F\xFD") || is_skippable_zstd(start) {
+    } else if start.starts_with(b"\x28\xB5\x2F\xFD") || is_skippable_zstd(&start) {
         let mut decoder = zstd::stream::read::Decoder::with_buffer(raw).map_err(read)?;
         // Files made with `zstd --long` need up to 2 GiB of window.
         decoder.window_log_max(31).map_err(read)?;
@@ -51,23 +50,49 @@ pub(crate) fn open(
     } else {
         Box::new(raw)
     };
+    let (start, text) = start_of(text).map_err(read)?;
     let mut text = BufReader::with_capacity(BUFFER, text);
-    let start = fill(&mut text).map_err(read)?;
-    if let Some(encoding) = encoding {
-        let mark = Encoding::for_bom(start).is_some_and(|(marked, _)| marked == encoding);
-        let decoder = encoding.new_decoder_with_bom_removal();
-        let decoded =
-            Decoded { inner: text, decoder, encoding, read: 0, text: String::new(), at: 0 };
-        return Ok((Box::new(BufReader::with_capacity(BUFFER, decoded)), mark));
+    let refused = |problem: String| Error::Format { path: path.to_owned(), problem };
+    if let Some((.., problem)) = FOREIGN
+        .iter()
+        .find(|(at, magic, _)| start.get(*at..).is_some_and(|start| start.starts_with(magic)))
+    {
+        return Err(refused((*problem).to_owned()));
     }
-    if let Some((_, problem)) = FOREIGN.iter().find(|(magic, _)| start.starts_with(magic)) {
-        return Err(Error::Format { path: path.to_owned(), problem: (*problem).to_owned() });
+    let marked = Encoding::for_bom(&start);
+    let wanted = encoding.unwrap_or(encoding_rs::UTF_8);
+    if let Some((marked, _)) = marked.filter(|(marked, _)| *marked != wanted) {
+        let name = marked.name().to_ascii_lowercase();
+        return Err(refused(format!(
+            "is {} (it starts with its byte order mark); set encoding = {name:?}",
+            marked.name()
+        )));
     }
-    let mark = start.starts_with(b"\xEF\xBB\xBF");
-    if mark {
-        text.consume(3);
-    }
-    Ok((Box::new(text), mark))
+    let mark = marked.map_or(0, |(_, length)| length);
+    // The mark is in the buffer: the start that was gathered comes first, in one piece.
+    text.fill_buf().map_err(read)?;
+    text.consume(mark);
+    let Some(encoding) = encoding else { return Ok((Box::new(text), mark > 0)) };
+    let decoded = Decoded {
+        inner: text,
+        decoder: encoding.new_decoder_without_bom_handling(),
+        encoding,
+        read: mark as u64,
+        text: String::new(),
+        at: 0,
+        ended: false,
+    };
+    Ok((Box::new(BufReader::with_capacity(BUFFER, decoded)), mark > 0))
+}
+
+/// Bytes that tell what a file is.
+const START: usize = 512;
+
+/// The first bytes, and all bytes. A pipe gives them in pieces.
+fn start_of<R: Read>(mut inner: R) -> std::io::Result<(Vec<u8>, impl Read + use<R>)> {
+    let mut start = Vec::with_capacity(START);
+    inner.by_ref().take(START as u64).read_to_end(&mut start)?;
+    Ok((start.clone(), std::io::Cursor::new(start).chain(inner)))
 }
 
 /// Bytes of another encoding, read as UTF-8.
@@ -80,14 +105,22 @@ struct Decoded<R> {
     text: String,
     /// How much of `text` is given away.
     at: usize,
+    /// The decoder has seen the end, and must not be asked again.
+    ended: bool,
 }
 
 impl<R: BufRead> Read for Decoded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         while self.at == self.text.len() {
+            if self.ended {
+                return Ok(0);
+            }
             self.text.clear();
             self.at = 0;
-            let bytes = fill(&mut self.inner)?;
+            let bytes = match self.inner.fill_buf() {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                bytes => bytes?,
+            };
             let last = bytes.is_empty();
             let room = self.decoder.max_utf8_buffer_length_without_replacement(bytes.len());
             self.text.reserve(room.unwrap_or(4 * BUFFER));
@@ -105,9 +138,7 @@ impl<R: BufRead> Read for Decoded<R> {
                     ),
                 ));
             }
-            if last && self.text.is_empty() {
-                return Ok(0);
-            }
+            self.ended = last;
         }
         let given = (self.text.len() - self.at).min(buffer.len());
         buffer[..given].copy_from_slice(&self.text.as_bytes()[self.at..][..given]);
@@ -118,18 +149,6 @@ impl<R: BufRead> Read for Decoded<R> {
 
 fn is_skippable_zstd(start: &[u8]) -> bool {
     matches!(start, [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..])
-}
-
-/// The first bytes; a pipe may give them in pieces, but never an empty piece before the end.
-fn fill(reader: &mut impl BufRead) -> std::io::Result<&[u8]> {
-    loop {
-        match reader.fill_buf() {
-            Ok(_) => break,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    reader.fill_buf()
 }
 
 #[cfg(test)]
@@ -226,6 +245,52 @@ mod tests {
         }
         assert_eq!(read_as(b"\xFF\xFEa\0", "utf-16le").unwrap(), (b"a".to_vec(), true));
         assert_eq!(read_as(b"gr\xFC\xDFe", "latin1").unwrap().0, "grüße".as_bytes());
+    }
+
+    /// A pipe that gives a byte at a time.
+    struct Drip<'a>(&'a [u8]);
+    impl Read for Drip<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let some = self.0.len().min(buffer.len()).min(1);
+            buffer[..some].copy_from_slice(&self.0[..some]);
+            self.0 = &self.0[some..];
+            Ok(some)
+        }
+    }
+
+    #[test]
+    fn the_start_of_a_pipe_is_gathered() {
+        let (start, mut all) = start_of(Drip(b"some text")).unwrap();
+        assert_eq!(start, b"some text");
+        let mut text = String::new();
+        all.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "some text");
+    }
+
+    #[test]
+    fn a_mark_of_another_encoding_is_an_error() {
+        let error = |content: &[u8], encoding| read_as(content, encoding).unwrap_err().to_string();
+        assert!(error(b"\xFF\xFEa\0", "latin1").contains("encoding = \"utf-16le\""));
+        assert!(error(b"\xFE\xFF\0a", "utf-16").contains("encoding = \"utf-16be\""));
+        assert!(error(b"\xEF\xBB\xBFa", "gb18030").contains("encoding = \"utf-8\""));
+        assert!(error(b"PK\x03\x04zip", "latin1").contains("zip"));
+        let mut tar = vec![b'a'; 600];
+        tar[257..262].copy_from_slice(b"ustar");
+        assert!(error(&gzip(&tar), "utf-8").contains("tar"));
+    }
+
+    #[test]
+    fn a_reader_that_is_asked_again_at_the_end_says_so_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        for content in [&b""[..], b"gr\xFC\xDFe"] {
+            std::fs::write(&path, content).unwrap();
+            let (mut text, _) = open(&path, Some(encoding_rs::WINDOWS_1252)).unwrap();
+            std::io::copy(&mut text, &mut std::io::sink()).unwrap();
+            for _ in 0..3 {
+                assert_eq!(text.read(&mut [0; 8]).unwrap(), 0);
+            }
+        }
     }
 
     #[test]

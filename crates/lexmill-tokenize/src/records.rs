@@ -96,16 +96,14 @@ impl fmt::Display for Condition {
 }
 
 impl Condition {
+    /// The name of the field.
+    pub(crate) fn field(&self) -> &str {
+        &self.field
+    }
+
     fn holds(&self, found: Option<&str>) -> bool {
         let Some(found) = found else { return self.operator == Operator::NotEqual };
-        let order = match (found.trim().parse::<f64>(), self.value.parse::<f64>()) {
-            (Ok(found), Ok(value)) => match found.partial_cmp(&value) {
-                Some(order) => order,
-                // Not a number.
-                None => return self.operator == Operator::NotEqual,
-            },
-            _ => found.cmp(self.value.as_str()),
-        };
+        let order = compare(found.trim(), &self.value);
         match self.operator {
             Operator::Equal => order.is_eq(),
             Operator::NotEqual => order.is_ne(),
@@ -114,6 +112,20 @@ impl Condition {
             Operator::Less => order.is_lt(),
             Operator::Greater => order.is_gt(),
         }
+    }
+}
+
+/// The order of two values: as whole numbers, as decimal numbers, or else as text. `nan` and `inf` are
+/// text.
+fn compare(found: &str, value: &str) -> std::cmp::Ordering {
+    if let (Ok(found), Ok(value)) = (found.parse::<i128>(), value.parse::<i128>()) {
+        return found.cmp(&value);
+    }
+    let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
+    match (number(found), number(value)) {
+        // Both are finite, so there is an order.
+        (Some(found), Some(value)) => found.partial_cmp(&value).unwrap_or(found.total_cmp(&value)),
+        _ => found.cmp(value),
     }
 }
 
@@ -301,8 +313,9 @@ mod tests {
         assert!(condition("score >= 0.5").holds(Some("5e-1")));
         assert!(condition("score < 10").holds(Some("9")), "as numbers");
         assert!(condition("date < 1900-01-01").holds(Some("1899-12-31")), "as text");
-        assert!(condition("n != 3").holds(Some("NaN")));
-        assert!(!condition("n == 3").holds(Some("NaN")));
+        assert!(condition("lang == nan").holds(Some("nan")), "Min Nan, not a number");
+        assert!(!condition("n == 9007199254740992").holds(Some("9007199254740993")));
+        assert!(condition("n == 0.0").holds(Some("-0")));
         for text in ["x == 1", "x < 1", "x >= 1"] {
             assert!(!condition(text).holds(None), "{text}");
         }

@@ -30,6 +30,8 @@ pub struct TokenizeReport {
     pub records_without_text: u64,
     /// The fields of the first of these.
     pub other_fields: String,
+    /// Records that lack a field of `metadata` or `filter`, by field.
+    pub missing_fields: BTreeMap<String, u64>,
     /// Records left out by `filter`.
     pub records_filtered: u64,
     /// Records that can't be read, left out.
@@ -74,6 +76,9 @@ impl TokenizeReport {
         self.records_without_text += other.records_without_text;
         if self.other_fields.is_empty() {
             self.other_fields.clone_from(&other.other_fields);
+        }
+        for (field, records) in &other.missing_fields {
+            *self.missing_fields.entry(field.clone()).or_default() += records;
         }
         self.records_filtered += other.records_filtered;
         self.bad_records += other.bad_records;
@@ -130,6 +135,9 @@ impl TokenizeReport {
         say(self.documents_continued, "times a document went on in the next shard");
         say(self.long_runs_cut, "stretches without white space were cut between two characters");
         say(self.records_without_text, "records had no text and were left out");
+        for (field, &records) in &self.missing_fields {
+            say(records, &format!("records have no text or number in {field:?}"));
+        }
         say(self.records_filtered, "records were left out by the filter");
         say(self.bad_records, "records could not be read and were left out");
         say(self.not_articles, "pages were no articles and were left out");
@@ -157,6 +165,7 @@ mod tests {
         let mut value = serde_json::to_value(TokenizeReport::default()).unwrap();
         ones(&mut value);
         value["scripts"]["Latin"] = 1.into();
+        value["missing_fields"]["date"] = 1.into();
         let ones: TokenizeReport = serde_json::from_value(value).unwrap();
         let mut sum = TokenizeReport::default();
         sum.add(&ones);

@@ -56,6 +56,7 @@ enum Words {
 /// A tokenizer and its pieces by their numbers.
 #[cfg(feature = "huggingface")]
 struct Pieces {
+    path: std::path::PathBuf,
     tokenizer: tokenizers::Tokenizer,
     pieces: rustc_hash::FxHashMap<u32, String>,
 }
@@ -109,12 +110,23 @@ fn icu() -> WordSegmenterBorrowed<'static> {
 fn tokenizer(path: &Path) -> Result<Words> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     let bytes = std::fs::read(path).map_err(read)?;
-    let tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(|error| Error::Format {
+    let failed = |error: &dyn std::fmt::Display| Error::Format {
         path: path.to_owned(),
         problem: format!("is no tokenizer.json that can be read: {error}"),
-    })?;
+    };
+    // For batches of a model: a corpus is neither cut nor padded, and nothing is left to chance.
+    let mut json: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| failed(&e))?;
+    for (place, field) in [("", "truncation"), ("", "padding"), ("/model", "dropout")] {
+        if let Some(serde_json::Value::Object(fields)) = json.pointer_mut(place)
+            && fields.contains_key(field)
+        {
+            fields.insert(field.to_owned(), serde_json::Value::Null);
+        }
+    }
+    let tokenizer =
+        tokenizers::Tokenizer::from_bytes(json.to_string()).map_err(|error| failed(&error))?;
     let pieces = tokenizer.get_vocab(true).into_iter().map(|(piece, id)| (id, piece)).collect();
-    Ok(Words::Tokenizer(Arc::new(Pieces { tokenizer, pieces })))
+    Ok(Words::Tokenizer(Arc::new(Pieces { path: path.to_owned(), tokenizer, pieces })))
 }
 
 #[cfg(not(feature = "huggingface"))]
@@ -169,7 +181,10 @@ impl Segmenter {
     }
 
     /// Gives `sink` each word of `text`, which must start and end where words do.
-    pub(crate) fn words(&mut self, text: &str, mut sink: impl FnMut(&str)) {
+    ///
+    /// # Errors
+    /// If a tokenizer has no pieces for it.
+    pub(crate) fn words(&mut self, text: &str, mut sink: impl FnMut(&str)) -> Result<()> {
         match self.words {
             Words::Whitespace | Words::Unicode => self.stretches(text, &mut sink),
             _ => self.all(text, &mut sink),
@@ -179,7 +194,7 @@ impl Segmenter {
     /// White space ends words, and nothing before it matters to what comes after, for normalization and
     /// lower-casing as well: so each stretch of text between ASCII white space stands for itself.
     /// Most are plain letters and digits, which are one word without asking further.
-    fn stretches(&mut self, text: &str, sink: &mut impl FnMut(&str)) {
+    fn stretches(&mut self, text: &str, sink: &mut impl FnMut(&str)) -> Result<()> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut text = text;
         if self.lowercase && self.locale.is_none() {
@@ -214,29 +229,65 @@ impl Segmenter {
             match all < 0x80 && self.locale.is_none() {
                 true if whole => sink(stretch),
                 true => ascii::words(stretch, sink),
-                false => self.all(stretch, sink),
+                false => self.all(stretch, sink)?,
             }
             start = end;
         }
         self.buffer = buffer;
+        Ok(())
     }
 
     /// Normalizes, lower-cases and cuts a text as a whole.
-    fn all(&self, text: &str, sink: &mut impl FnMut(&str)) {
+    fn all(&self, text: &str, sink: &mut impl FnMut(&str)) -> Result<()> {
+        let normal = self.normal(text);
+        let lower = self.lower(&normal);
+        // A small letter may have a form with its mark where the capital has none.
+        let again = match lower {
+            Cow::Owned(_) if !lower.is_ascii() => self.normal(&lower),
+            _ => Cow::Borrowed(&lower[..]),
+        };
+        let words = &self.words;
+        match words {
+            Words::Auto(..) => {
+                let mut done = Ok(());
+                runs(&again, |run, writing| {
+                    if done.is_ok() {
+                        done = self.pieces(run, sink, |piece, sink| {
+                            words.cut_run(piece, writing, sink);
+                            Ok(())
+                        });
+                    }
+                });
+                done
+            }
+            _ => self.pieces(&again, sink, |piece, sink| words.cut(piece, sink)),
+        }
+    }
+
+    /// A text in normal form.
+    fn normal<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let quick = match self.normalization {
             _ if text.is_ascii() => IsNormalized::Yes,
             Normalization::None => IsNormalized::Yes,
             Normalization::Nfc => is_nfc_quick(text.chars()),
             Normalization::Nfkc => is_nfkc_quick(text.chars()),
         };
-        let normal: Cow<'_, str> = match (quick, self.normalization) {
+        match (quick, self.normalization) {
             (IsNormalized::Yes, _) => text.into(),
             (_, Normalization::Nfkc) => text.nfkc().collect::<String>().into(),
             _ => text.nfc().collect::<String>().into(),
-        };
-        let text = self.lower(&normal);
-        let mut rest = &text[..];
-        // Placeholders lie in the last plane, whose characters begin with this byte.
+        }
+    }
+
+    /// Gives `sink` the placeholders in a text, and `cut` what is between them.
+    fn pieces<S: FnMut(&str)>(
+        &self,
+        text: &str,
+        sink: &mut S,
+        mut cut: impl FnMut(&str, &mut S) -> Result<()>,
+    ) -> Result<()> {
+        let mut rest = text;
+        // They lie in the last plane, whose characters begin with this byte.
         let mut from = 0;
         while self.placeholders
             && let Some(place) = memchr(0xF4, &rest.as_bytes()[from..])
@@ -247,12 +298,12 @@ impl Segmenter {
                 from = place + 1;
                 continue;
             };
-            self.words.cut(&rest[..place], sink);
+            cut(&rest[..place], sink)?;
             sink(name);
             rest = &rest[place + c.len_utf8()..];
             from = 0;
         }
-        self.words.cut(rest, sink);
+        cut(rest, sink)
     }
 
     fn lower<'t>(&self, text: &'t str) -> Cow<'t, str> {
@@ -265,7 +316,7 @@ impl Segmenter {
 }
 
 impl Words {
-    fn cut(&self, text: &str, sink: &mut impl FnMut(&str)) {
+    fn cut(&self, text: &str, sink: &mut impl FnMut(&str)) -> Result<()> {
         match self {
             Words::Whitespace => text.split_whitespace().for_each(sink),
             Words::Unicode => unicode_words(text, sink),
@@ -275,29 +326,37 @@ impl Words {
             Words::Chinese(jieba) => chinese(jieba, text, sink),
             Words::Icu(segmenter) => icu_words(*segmenter, text, sink),
             Words::Mecab(mecab) => mecab.cut(text, &mut |word: &str| if_word(word, sink)),
-            Words::Auto(jieba, segmenter, japanese) => {
-                runs(text, |run, writing| match (writing, japanese) {
-                    (Writing::Spaced, _) => unicode_words(run, sink),
-                    (Writing::Chinese, _) => chinese(jieba, run, sink),
-                    (Writing::Japanese, Some(mecab)) => {
-                        mecab.cut(run, &mut |word: &str| if_word(word, sink));
-                    }
-                    (Writing::Japanese | Writing::Unspaced, _) => icu_words(*segmenter, run, sink),
-                });
-            }
+            Words::Auto(..) => runs(text, |run, writing| self.cut_run(run, writing, sink)),
             Words::Pattern(pattern) => {
                 let found = pattern.find_iter(text).map(|found| found.as_str());
                 found.filter(|word| !word.is_empty()).for_each(sink);
             }
             #[cfg(feature = "huggingface")]
             Words::Tokenizer(pieces) => {
-                // An error is one of the model's own data, and the same for any text: what is not in
-                // it and has no unknown token.
-                if let Ok(encoding) = pieces.tokenizer.encode_fast(text, false) {
-                    let found = encoding.get_ids().iter().filter_map(|id| pieces.pieces.get(id));
-                    found.for_each(|piece| sink(piece));
-                }
+                let encoding = pieces.tokenizer.encode_fast(text, false).map_err(|error| {
+                    Error::Tokenizer {
+                        path: pieces.path.clone(),
+                        text: text.chars().take(40).collect(),
+                        problem: error.to_string(),
+                    }
+                })?;
+                let found = encoding.get_ids().iter().filter_map(|id| pieces.pieces.get(id));
+                found.for_each(|piece| sink(piece));
             }
+        }
+        Ok(())
+    }
+
+    /// Cuts a run of text that is written in one way.
+    fn cut_run(&self, run: &str, writing: Writing, sink: &mut impl FnMut(&str)) {
+        let Words::Auto(jieba, segmenter, japanese) = self else { return };
+        match (writing, japanese) {
+            (Writing::Spaced, _) => unicode_words(run, sink),
+            (Writing::Chinese, _) => chinese(jieba, run, sink),
+            (Writing::Japanese, Some(mecab)) => {
+                mecab.cut(run, &mut |word: &str| if_word(word, sink));
+            }
+            (Writing::Japanese | Writing::Unspaced, _) => icu_words(*segmenter, run, sink),
         }
     }
 }
@@ -323,9 +382,8 @@ fn chinese(jieba: &Jieba, text: &str, sink: &mut impl FnMut(&str)) {
 }
 
 fn icu_words(segmenter: WordSegmenterBorrowed<'_>, text: &str, sink: &mut impl FnMut(&str)) {
-    let mut breaks = segmenter.segment_str(text);
     let mut start = 0;
-    while let Some(end) = breaks.next() {
+    for end in segmenter.segment_str(text) {
         if_word(&text[start..end], sink);
         start = end;
     }
@@ -339,7 +397,7 @@ mod tests {
     fn words(settings: &TokenizeSettings, text: &str) -> Vec<String> {
         let mut words = Vec::new();
         let mut segmenter = Segmenter::new(settings).unwrap();
-        segmenter.words(text, |word| words.push(word.to_owned()));
+        segmenter.words(text, |word| words.push(word.to_owned())).unwrap();
         words
     }
 
@@ -463,6 +521,22 @@ mod tests {
             words(&own, "Word embedding, x"),
             ["word", "em", "##bed", "##ding", "[UNK]", "[UNK]"]
         );
+        // Made for a model's batches: a corpus is whole, and the same each time.
+        let mut batched = json.clone();
+        batched["truncation"] = serde_json::json!({
+            "max_length": 2, "strategy": "LongestFirst", "stride": 0, "direction": "Right" });
+        batched["padding"] = serde_json::json!({
+            "strategy": {"Fixed": 9}, "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]" });
+        std::fs::write(&path, batched.to_string()).unwrap();
+        assert_eq!(words(&own, "Word embedding"), ["word", "em", "##bed", "##ding"]);
+        // No piece for a word, and none for unknown ones.
+        let mut strict = json.clone();
+        strict["model"] =
+            serde_json::json!({"type": "WordLevel", "unk_token": "?", "vocab": {"a": 0}});
+        std::fs::write(&path, strict.to_string()).unwrap();
+        let error = Segmenter::new(&own).unwrap().words("a b", |_| {}).unwrap_err().to_string();
+        assert!(error.contains("tokenizer.json") && error.contains("a b"), "{error}");
         std::fs::write(&path, "{}").unwrap();
         let error = Segmenter::new(&own).err().unwrap().to_string();
         assert!(error.contains("tokenizer.json"), "{error}");
@@ -481,6 +555,27 @@ mod tests {
     }
 
     #[test]
+    fn placeholders_do_not_show_in_the_words_around_them() {
+        use crate::clean::{CleaningStep, NUMBER};
+        let with = TokenizeSettings {
+            clean: vec![CleaningStep::Numbers],
+            ..settings(SegmenterKind::Auto, false)
+        };
+        let text = |between: &str| format!("東京都知事選挙 {between} 年に行われました。");
+        let mut plain = words(&with, &text("1"));
+        let place = plain.iter().position(|word| word == "1").unwrap();
+        plain[place] = "<number>".to_owned();
+        assert_eq!(words(&with, &text(&NUMBER.to_string())), plain);
+    }
+
+    #[test]
+    fn every_segmenter_gives_one_form_of_a_word() {
+        for kind in [SegmenterKind::UnicodeWords, SegmenterKind::Auto, SegmenterKind::Icu] {
+            assert_eq!(words(&settings(kind, true), "J\u{30C} Ϊ\u{301}"), ["ǰ", "ΐ"], "{kind:?}");
+        }
+    }
+
+    #[test]
     fn lower_case_of_a_language() {
         let turkish = TokenizeSettings {
             lowercase_locale: Some("tr".to_owned()),
@@ -492,18 +587,23 @@ mod tests {
     proptest! {
         #[test]
         fn the_quick_way_gives_what_the_whole_text_does(
-            text in "[a-zA-Z0-9'._: \t\néΣσΟ\u{301}\u{327}\u{a0}ﬁ中\u{3000}😀א\u{130}-]{0,40}",
+            text in "[a-zA-Z0-9'._: \t\néΣσΟJΪ\u{30C}\u{331}\u{308}\u{301}\u{327}\u{a0}ﬁ中\u{3000}😀א\u{130}-]{0,40}",
             lowercase: bool,
             normalization in prop::sample::select(vec![
                 Normalization::None, Normalization::Nfc, Normalization::Nfkc,
             ]),
         ) {
-            let normal = match normalization {
-                Normalization::None => text.clone(),
-                Normalization::Nfc => text.nfc().collect(),
-                Normalization::Nfkc => text.nfkc().collect(),
+            let normal_form = |text: &str| -> String {
+                match normalization {
+                    Normalization::None => text.to_owned(),
+                    Normalization::Nfc => text.nfc().collect(),
+                    Normalization::Nfkc => text.nfkc().collect(),
+                }
             };
-            let normal = if lowercase { normal.to_lowercase() } else { normal };
+            let mut normal = normal_form(&text);
+            if lowercase {
+                normal = normal_form(&normal.to_lowercase());
+            }
             let s = TokenizeSettings {
                 normalization,
                 ..settings(SegmenterKind::UnicodeWords, lowercase)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clean::CleaningStep;
 use crate::lowercase::Lowercase;
-use crate::records::Condition;
+use crate::records::{Condition, mediawiki};
 
 /// Settings of the `tokenize` stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -122,7 +122,7 @@ impl TokenizeSettings {
         if self.field.is_empty() {
             say("field", "must name a column or a JSON field");
         }
-        if encoding_rs::Encoding::for_label(self.encoding.as_bytes()).is_none() {
+        if encoding_rs::Encoding::for_label_no_replacement(self.encoding.as_bytes()).is_none() {
             say(
                 "encoding",
                 &format!(
@@ -156,6 +156,25 @@ impl TokenizeSettings {
             if !self.filter.is_empty() {
                 say("filter", "needs records, and plain text has none");
             }
+        }
+        if self.format == Format::Mediawiki {
+            let known = |name: &str| mediawiki::FIELDS.contains(&name);
+            let problem = "has a name that is no field of a dump: these are text, title and id";
+            if !known(&self.field) {
+                say("field", problem);
+            }
+            if self.metadata.iter().any(|name| !known(name)) {
+                say("metadata", problem);
+            }
+            if self.filter.iter().any(|condition| !known(condition.field())) {
+                say("filter", problem);
+            }
+        }
+        if self.format == Format::Parquet && self.input.iter().any(|input| input == "-") {
+            say(
+                "input",
+                "can't be standard input for Parquet, which is not read from start to end",
+            );
         }
         for (i, name) in self.metadata.iter().enumerate() {
             if self.metadata[..i].contains(name) || name == ROW {
@@ -210,7 +229,7 @@ impl TokenizeSettings {
 
     /// The encoding of text, if it is another one.
     pub(crate) fn encoding_other_than_utf_8(&self) -> Option<&'static encoding_rs::Encoding> {
-        encoding_rs::Encoding::for_label(self.encoding.as_bytes())
+        encoding_rs::Encoding::for_label_no_replacement(self.encoding.as_bytes())
             .filter(|&encoding| encoding != encoding_rs::UTF_8)
     }
 }

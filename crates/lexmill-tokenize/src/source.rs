@@ -1,5 +1,6 @@
 //! The files of a group, read one after another and cut into segments.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::cut::{Cut, Cutter, Form, RecordCutter, Segment};
@@ -17,26 +18,26 @@ use crate::{Error, Result, reader};
 pub(crate) type Sink<'s> = dyn FnMut(Segment, &Arc<Namespaces>) -> Result<bool> + 's;
 
 /// Reads the files of a group; `done` is told of every file, `sink` gets the segments. Returns what
-/// was counted on the way, or nothing if `sink` wanted no more.
+/// was counted on the way, and whether all was read or `sink` wanted no more.
 pub(crate) fn read_group(
     settings: &TokenizeSettings,
     wanted: &Wanted,
     files: &[CorpusFile],
     done: &mut dyn FnMut(&CorpusFile),
     sink: &mut Sink<'_>,
-) -> Result<Option<TokenizeReport>> {
+) -> Result<(TokenizeReport, bool)> {
     let mut source = Source {
         settings,
         wanted,
         report: TokenizeReport::default(),
         text: None,
-        records: RecordCutter::new(settings.shard_bytes.0 as usize, settings.metadata.len()),
+        records: RecordCutter::new(settings.shard_bytes.0 as usize),
         namespaces: Arc::new(Namespaces::new(std::iter::empty())),
         sink,
     };
     for (number, file) in files.iter().enumerate() {
         if !source.file(number, file)? {
-            return Ok(None);
+            return Ok((source.report, false));
         }
         if file.changed() {
             return Err(Error::Format {
@@ -46,7 +47,8 @@ pub(crate) fn read_group(
         }
         done(file);
     }
-    Ok(if source.end_segments()? { Some(source.report) } else { None })
+    let whole = source.end_segments()?;
+    Ok((source.report, whole))
 }
 
 struct Source<'s, 'f> {
@@ -70,12 +72,14 @@ impl Source<'_, '_> {
                     return Ok(false);
                 }
             }
-            self.records.begin(Form::Records, cutter.number());
+            self.records.begin(cutter.number());
         }
-        match self.records.finish() {
-            Some(segment) => (self.sink)(segment, &self.namespaces),
-            None => Ok(true),
+        while let Some(segment) = self.records.finish() {
+            if !(self.sink)(segment, &self.namespaces)? {
+                return Ok(false);
+            }
         }
+        Ok(true)
     }
 
     fn file(&mut self, number: usize, file: &CorpusFile) -> Result<bool> {
@@ -96,6 +100,15 @@ impl Source<'_, '_> {
     }
 
     fn cut_text(&mut self, number: usize, file: &CorpusFile) -> Result<bool> {
+        if file.format == Format::Text && !self.settings.filter.is_empty() {
+            return Err(Error::Format {
+                path: file.path.clone(),
+                problem:
+                    "is plain text, which has no fields to filter by; take it out of input, or \
+                          say what it is with format"
+                        .to_owned(),
+            });
+        }
         let encoding = self.settings.encoding_other_than_utf_8();
         let (text, mark) = reader::open(&file.path, encoding)?;
         self.report.byte_order_marks += u64::from(mark);
@@ -134,6 +147,10 @@ impl Source<'_, '_> {
 
     fn read_records(&mut self, file: &CorpusFile) -> Result<bool> {
         let (settings, wanted) = (self.settings, self.wanted);
+        if file.bytes == 0 && file.path != Path::new("-") {
+            self.report.empty_files += 1;
+            return Ok(true);
+        }
         let mut counts = RecordCounts::default();
         let mut open = || -> Result<_> {
             let (text, mark) = reader::open(&file.path, settings.encoding_other_than_utf_8())?;
@@ -143,16 +160,18 @@ impl Source<'_, '_> {
         let going_on = match file.format {
             Format::Parquet => {
                 let mut rows = ParquetRows::new(&file.path, wanted)?;
-                self.take_all(&mut rows, Form::Records, &mut counts)?
+                self.take_all(&mut rows, &mut counts)?
             }
             Format::Mediawiki => {
+                // Those of the dump before are not this one's.
+                self.namespaces = Arc::new(Namespaces::new(std::iter::empty()));
                 let mut pages = Pages::new(&file.path, open()?, wanted)?;
-                self.take_all(&mut pages, Form::Wikitext, &mut counts)?
+                self.take_all(&mut pages, &mut counts)?
             }
             format => {
                 let tabs = format == Format::Tsv;
                 let mut rows = Rows::new(&file.path, open()?, tabs, wanted, settings)?;
-                self.take_all(&mut rows, Form::Records, &mut counts)?
+                self.take_all(&mut rows, &mut counts)?
             }
         };
         let report = &mut self.report;
@@ -163,25 +182,18 @@ impl Source<'_, '_> {
         report.not_articles += counts.not_articles;
         report.invalid_utf8_replaced += counts.invalid_utf8;
         report.bytes += counts.bytes;
-        report.empty_files += u64::from(counts.bytes == 0);
         Ok(going_on)
     }
 
-    fn take_all(
-        &mut self,
-        source: &mut dyn Records,
-        form: Form,
-        counts: &mut RecordCounts,
-    ) -> Result<bool> {
-        self.records.form(form);
+    fn take_all(&mut self, source: &mut dyn Records, counts: &mut RecordCounts) -> Result<bool> {
         while source.next(&mut self.records, counts)? {
             if let Some(names) = source.namespaces() {
                 self.namespaces = Arc::new(Namespaces::new(names.into_iter()));
             }
-            if let Some(segment) = self.records.full()
-                && !(self.sink)(segment, &self.namespaces)?
-            {
-                return Ok(false);
+            while let Some(segment) = self.records.full() {
+                if !(self.sink)(segment, &self.namespaces)? {
+                    return Ok(false);
+                }
             }
         }
         Ok(true)

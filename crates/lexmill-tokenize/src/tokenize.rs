@@ -153,7 +153,7 @@ pub fn run(
             todo.push(group);
         }
     }
-    let before: Vec<FileEntry> = job.words_of_shards();
+    let before = job.words_of_shards(&groups);
     for file in &before {
         let mut types = job.types.lock().expect("no holder panics");
         let mut words = WordsReader::open(&stage.path(&file.path))?;
@@ -184,15 +184,25 @@ pub fn run(
         units.insert(unit.unit.clone(), unit.report.clone());
     }
     report.types = types;
-    if report.tokens == 0 && report.records_without_text > 0 {
-        return Err(Error::NoField {
-            field: settings.field.clone(),
-            records: report.records,
-            found: report.other_fields,
-        });
+    if report.tokens == 0 && report.records > 0 && report.records == report.records_without_text {
+        let found = match report.other_fields.as_str() {
+            "" => String::new(),
+            fields => format!("; the first has {fields}"),
+        };
+        let (field, records) = (settings.field.clone(), report.records);
+        return Err(Error::NoField { field, records, found });
     }
     if report.tokens == 0 {
-        return Err(Error::NoTokens { documents: report.empty_documents });
+        let left_out = [
+            (report.records_filtered, "left out by the filter"),
+            (report.records_without_text, "without text"),
+            (report.bad_records, "that can't be read"),
+            (report.not_articles, "that are no articles"),
+            (report.sampled_out, "not in the sample"),
+        ];
+        let left_out = left_out.iter().filter(|(count, _)| *count > 0);
+        let left_out = left_out.map(|(count, what)| format!("; {count} {what}")).collect();
+        return Err(Error::NoTokens { documents: report.empty_documents, left_out });
     }
     for notice in report.notices() {
         progress.report(lexmill_store::Event::Notice(notice));
@@ -241,10 +251,16 @@ fn workers(settings: &TokenizeSettings, resources: &Resources) -> usize {
 }
 
 impl Job<'_> {
-    /// The tables of words of shards that are there already.
-    fn words_of_shards(&self) -> Vec<FileEntry> {
+    /// The tables of words of shards of the corpus that are there already.
+    fn words_of_shards(&self, groups: &[Group]) -> Vec<FileEntry> {
         let shards = self.shards.lock().expect("no holder panics");
-        shards.values().filter_map(|unit| unit.files.get(1).cloned()).collect()
+        let of_group = |group: &Group| {
+            let prefix = shard_unit(&format!("{}-", group.key));
+            let after = shards.range(prefix.clone()..);
+            let of_it = after.take_while(move |(name, _)| name.starts_with(&prefix));
+            of_it.filter_map(|(_, unit)| unit.files.get(1).cloned()).collect::<Vec<_>>()
+        };
+        groups.iter().flat_map(of_group).collect()
     }
 
     /// Takes a group's shards over from an earlier result, if it has all of them.
@@ -333,7 +349,6 @@ impl Job<'_> {
         sender: &crossbeam_channel::Sender<(&'g str, Work<'g>)>,
     ) -> Result<()> {
         let files: &'g [CorpusFile] = &self.corpus.files[group.files.clone()];
-        let name = u64::from_str_radix(group.key.get(..16).unwrap_or_default(), 16).unwrap_or(0);
         let mut segments = 0;
         let mut sink = |segment: Segment, namespaces: &Arc<Namespaces>| {
             segments += 1;
@@ -342,7 +357,8 @@ impl Job<'_> {
             if done {
                 self.segment_done(&group.key)?;
             } else {
-                let work = Work { segment, files, group: name, namespaces: namespaces.clone() };
+                let work =
+                    Work { segment, files, group: group.number(), namespaces: namespaces.clone() };
                 // Fails when all workers have stopped, which they do on an error of theirs.
                 if sender.send((&group.key, work)).is_err() {
                     self.stop.store(true, Ordering::Relaxed);
@@ -351,9 +367,11 @@ impl Job<'_> {
             Ok(!self.stop.load(Ordering::Relaxed))
         };
         let mut done = |file: &CorpusFile| self.progress.advance(file.bytes);
-        let read = read_group(self.settings, &self.wanted, files, &mut done, &mut sink)?;
-        // Whoever stopped has an error to tell.
-        let Some(report) = read else { return Ok(()) };
+        let (report, whole) = read_group(self.settings, &self.wanted, files, &mut done, &mut sink)?;
+        if !whole {
+            // Whoever stopped it has an error to tell.
+            return Ok(());
+        }
         {
             let mut open = self.open.lock().expect("no holder panics");
             let entry = open.entry(group.key.clone()).or_default();

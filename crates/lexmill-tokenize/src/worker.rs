@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use icu_segmenter::options::SentenceBreakInvariantOptions;
+use icu_segmenter::{SentenceSegmenter, SentenceSegmenterBorrowed};
 use lexmill_store::table::tokens::Tokens;
 use lexmill_vocab::{Interner, Random};
 use memchr::{memchr, memchr_iter, memmem};
 use unicode_script::{Script, UnicodeScript};
-use unicode_segmentation::UnicodeSegmentation;
 
 use crate::clean::Cleaner;
 use crate::cut::{Form, Segment};
@@ -38,6 +39,7 @@ pub(crate) struct Worker<'a> {
     json: JsonReader,
     cleaner: Option<Cleaner>,
     segmenter: Segmenter,
+    sentences: SentenceSegmenterBorrowed<'static>,
     plain: String,
     /// What the segments since the last [`clear`](Worker::clear) hold.
     pub(crate) made: Made,
@@ -82,6 +84,7 @@ impl<'a> Worker<'a> {
             json: JsonReader::new(wanted),
             cleaner: (!settings.clean.is_empty()).then(|| Cleaner::new(&settings.clean)),
             segmenter,
+            sentences: SentenceSegmenter::new(SentenceBreakInvariantOptions::default()),
             plain: String::new(),
             made,
         }
@@ -158,8 +161,8 @@ impl<'a> Worker<'a> {
             }
             let text = self.repaired(&segment.text, valid, range);
             match documents {
-                Documents::Sentences => self.documents(&text, documents, around, &[]),
-                _ => self.document(&text, around, &[]),
+                Documents::Sentences => self.documents(&text, documents, around, &[])?,
+                _ => self.document(&text, around, &[])?,
             }
         }
         Ok(())
@@ -203,10 +206,11 @@ impl<'a> Worker<'a> {
                 let mut plain = std::mem::take(&mut self.plain);
                 plain.clear();
                 plain_text(&text, &work.namespaces, &mut plain);
-                self.documents(&plain, documents, Around::default(), kept);
+                let done = self.documents(&plain, documents, Around::default(), kept);
                 self.plain = plain;
+                done?;
             } else {
-                self.documents(&text, documents, Around::default(), kept);
+                self.documents(&text, documents, Around::default(), kept)?;
             }
         }
         Ok(())
@@ -246,6 +250,11 @@ impl<'a> Worker<'a> {
                     }
                 },
             };
+            for (name, value) in self.wanted.names().iter().zip(&values).skip(1) {
+                if value.is_none() {
+                    *self.made.report.missing_fields.entry(name.clone()).or_default() += 1;
+                }
+            }
             if !self.wanted.admits(&values) {
                 self.made.report.records_filtered += 1;
                 continue;
@@ -264,9 +273,11 @@ impl<'a> Worker<'a> {
                     let mut bytes = text.into_owned().into_bytes();
                     without_nul(&mut bytes, &mut self.made.report);
                     let text = String::from_utf8_lossy(&bytes);
-                    self.documents(&text, documents, Around::default(), &kept);
+                    self.documents(&text, documents, Around::default(), &kept)?;
                 }
-                Content::Text(text) => self.documents(&text, documents, Around::default(), &kept),
+                Content::Text(text) => {
+                    self.documents(&text, documents, Around::default(), &kept)?;
+                }
                 Content::Tokens(tokens) => {
                     let some = tokens.iter().filter(|token| !token.is_empty());
                     some.for_each(|token| self.token(token));
@@ -346,12 +357,12 @@ impl<'a> Worker<'a> {
         documents: Documents,
         around: Around,
         kept: &[Option<String>],
-    ) {
+    ) -> Result<()> {
         match documents {
             Documents::Records | Documents::Files => self.document(text, around, kept),
             Documents::Lines => {
                 let lines: Vec<&str> = text.lines().collect();
-                self.each(&lines, around, kept);
+                self.each(&lines, around, kept)
             }
             Documents::Blocks => {
                 let mut blocks = Vec::new();
@@ -364,30 +375,38 @@ impl<'a> Worker<'a> {
                     }
                 }
                 blocks.push(&text[start..]);
-                self.each(&blocks, around, kept);
+                self.each(&blocks, around, kept)
             }
             Documents::Sentences => {
-                let sentences: Vec<&str> =
-                    text.lines().flat_map(UnicodeSegmentation::split_sentence_bounds).collect();
-                self.each(&sentences, around, kept);
+                let mut sentences = Vec::new();
+                for line in text.lines() {
+                    let mut breaks = self.sentences.segment_str(line);
+                    let mut start = breaks.next().unwrap_or(0);
+                    for end in breaks {
+                        sentences.push(&line[start..end]);
+                        start = end;
+                    }
+                }
+                self.each(&sentences, around, kept)
             }
         }
     }
 
-    fn each(&mut self, documents: &[&str], around: Around, kept: &[Option<String>]) {
+    fn each(&mut self, documents: &[&str], around: Around, kept: &[Option<String>]) -> Result<()> {
         if documents.is_empty() {
-            self.document("", around, kept);
+            self.document("", around, kept)?;
         }
         for (i, document) in documents.iter().enumerate() {
             let around = Around {
                 part: if i == 0 { around.part } else { 0 },
                 goes_on: around.goes_on && i + 1 == documents.len(),
             };
-            self.document(document, around, kept);
+            self.document(document, around, kept)?;
         }
+        Ok(())
     }
 
-    fn document(&mut self, text: &str, around: Around, kept: &[Option<String>]) {
+    fn document(&mut self, text: &str, around: Around, kept: &[Option<String>]) -> Result<()> {
         let Made { words, tokens, report, .. } = &mut self.made;
         let cleaned = match &mut self.cleaner {
             Some(cleaner) => cleaner.clean(text, &mut report.cleaning),
@@ -400,8 +419,9 @@ impl<'a> Worker<'a> {
             } else {
                 report.words_too_long += 1;
             }
-        });
+        })?;
         self.end_document(around, text, kept);
+        Ok(())
     }
 
     /// A token as it is.
@@ -420,9 +440,14 @@ impl<'a> Worker<'a> {
     }
 
     /// The documents in a text of a pipeline file.
-    pub(crate) fn example(&mut self, text: &str) {
-        let documents = self.settings.documents_of(self.settings.format);
-        self.documents(text, documents, Around::default(), &[]);
+    pub(crate) fn example(&mut self, text: &str, format: Format) -> Result<()> {
+        let documents = self.settings.documents_of(format);
+        if format == Format::Mediawiki {
+            let mut plain = String::new();
+            plain_text(text, &Namespaces::new(std::iter::empty()), &mut plain);
+            return self.documents(&plain, documents, Around::default(), &[]);
+        }
+        self.documents(text, documents, Around::default(), &[])
     }
 
     /// Ends a document, or a part of one that goes on in the next segment.

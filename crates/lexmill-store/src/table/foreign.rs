@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
     TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -17,11 +17,12 @@ use parquet::arrow::arrow_reader::{
 };
 
 use super::reader::{guard, missing, open};
-use crate::Result;
+use crate::{Error, Result};
 
 /// Bytes of a batch, roughly.
 const BATCH_BYTES: u64 = 4 << 20;
-const MOST_BATCH_ROWS: u64 = 1 << 12;
+/// A file may hold a long text once and name it in each row: what it says of its size tells nothing then.
+const MOST_BATCH_ROWS: u64 = 1 << 7;
 
 /// What stands in a cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +54,7 @@ impl ForeignReader {
     pub fn open(path: &Path, fields: &[String]) -> Result<ForeignReader> {
         // What other programs note of their own types does not matter here: text stays text.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let (file, metadata) = open(path, options)?;
+        let (file, metadata) = open(path, options).map_err(Error::foreign)?;
         let schema = metadata.schema().clone();
         let mut roots = Vec::new();
         for field in fields {
@@ -81,7 +82,7 @@ impl ForeignReader {
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
         let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
         let builder = builder.with_projection(mask).with_batch_size(batch_rows as usize);
-        let reader = guard(path, || builder.build())?;
+        let reader = guard(path, || builder.build()).map_err(Error::foreign)?;
         Ok(ForeignReader { reader, path: path.to_owned(), fields: fields.to_vec() })
     }
 }
@@ -94,7 +95,7 @@ impl Iterator for ForeignReader {
         let next = guard(&self.path, || reader.next().transpose().map_err(Into::into));
         let batch = match next {
             Ok(batch) => batch?,
-            Err(error) => return Some(Err(error)),
+            Err(error) => return Some(Err(error.foreign())),
         };
         let columns: Option<Vec<ForeignColumn>> =
             self.fields.iter().map(|field| find(&batch, field)).collect();
@@ -204,6 +205,9 @@ fn cell(array: &dyn Array, row: usize) -> Cell<'_> {
         DataType::UInt64 => number!(UInt64Type),
         DataType::Float32 => number!(Float32Type),
         DataType::Float64 => number!(Float64Type),
+        DataType::Decimal128(_, scale) => {
+            Cell::Scalar(decimal(array.as_primitive::<Decimal128Type>().value(row), *scale))
+        }
         DataType::Date32 => {
             Cell::Scalar(date(i64::from(array.as_primitive::<Date32Type>().value(row))))
         }
@@ -224,6 +228,21 @@ fn cell(array: &dyn Array, row: usize) -> Cell<'_> {
             texts(list.values().as_ref(), offsets[row] as usize, offsets[row + 1] as usize)
         }
         _ => text(array, row).map_or(Cell::Other, Cell::Text),
+    }
+}
+
+/// A decimal number of so many digits after the point.
+fn decimal(value: i128, scale: i8) -> String {
+    let digits = value.unsigned_abs().to_string();
+    let sign = if value < 0 { "-" } else { "" };
+    match usize::try_from(scale) {
+        Ok(0) => format!("{sign}{digits}"),
+        Ok(scale) => {
+            let digits = format!("{digits:0>width$}", width = scale + 1);
+            let (whole, part) = digits.split_at(digits.len() - scale);
+            format!("{sign}{whole}.{part}")
+        }
+        Err(_) => format!("{sign}{digits}{}", "0".repeat(usize::from(scale.unsigned_abs()))),
     }
 }
 
@@ -269,6 +288,14 @@ mod tests {
     use parquet::arrow::ArrowWriter;
     use proptest::prelude::*;
     use std::sync::Arc;
+
+    #[test]
+    fn decimals() {
+        assert_eq!(decimal(1234, 2), "12.34");
+        assert_eq!(decimal(-5, 3), "-0.005");
+        assert_eq!(decimal(7, 0), "7");
+        assert_eq!(decimal(7, -2), "700");
+    }
 
     #[test]
     fn dates_and_times() {

@@ -44,14 +44,19 @@ impl Records for ParquetRows<'_> {
             let row = self.next;
             self.next += 1;
             self.row += 1;
-            let values: Vec<Option<Cow<'_, str>>> = (0..self.wanted.names().len())
-                .map(|field| match (field, batch.cell(field, row)) {
-                    (0, _) | (_, Cell::Null | Cell::Other) => None,
-                    (_, Cell::Text(text)) => Some(text.into()),
-                    (_, Cell::List(texts)) => Some(texts.join(" ").into()),
-                    (_, Cell::Scalar(text)) => Some(text.into()),
-                })
-                .collect();
+            let mut values: Vec<Option<Cow<'_, str>>> = vec![None];
+            for (field, name) in self.wanted.names().iter().enumerate().skip(1) {
+                values.push(match batch.cell(field, row) {
+                    Cell::Null => None,
+                    Cell::Text(text) => Some(text.into()),
+                    Cell::List(texts) => Some(texts.join(" ").into()),
+                    Cell::Scalar(text) => Some(text.into()),
+                    Cell::Other => {
+                        let problem = format!("has a column {name:?} that can't be kept as text");
+                        return Err(Error::Format { path: self.path.clone(), problem });
+                    }
+                });
+            }
             if !self.wanted.admits(&values) {
                 counts.filtered += 1;
                 continue;
@@ -62,12 +67,10 @@ impl Records for ParquetRows<'_> {
                     continue;
                 }
                 Cell::Text(text) => {
-                    cutter.form(Form::Records);
-                    cutter.push_text(text.as_bytes(), self.wanted.kept(&values));
+                    cutter.push_text(Form::Records, text.as_bytes(), self.wanted.kept(&values));
                     text.len()
                 }
                 Cell::List(tokens) => {
-                    cutter.form(Form::Tokens);
                     cutter.push_tokens(tokens.iter().copied(), self.wanted.kept(&values));
                     tokens.iter().map(|token| token.len()).sum()
                 }
@@ -83,7 +86,7 @@ impl Records for ParquetRows<'_> {
                 }
             };
             if bytes > MOST_BYTES {
-                return Err(Error::Record {
+                return Err(Error::Unreadable {
                     path: self.path.clone(),
                     place: format!("row {}", self.row),
                     problem: format!("its text is longer than {} MiB", MOST_BYTES >> 20),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ::csv::{ByteRecord, Position, Reader, ReaderBuilder};
 
 use super::{Limited, RecordCounts, Records, Wanted, no_field};
-use crate::cut::RecordCutter;
+use crate::cut::{Form, RecordCutter};
 use crate::settings::{BadRecords, InvalidUtf8, TokenizeSettings};
 use crate::{Error, Result};
 
@@ -117,7 +117,7 @@ impl Records for Rows<'_> {
                 continue;
             }
             let text = values[0].as_deref().unwrap_or_default();
-            cutter.push_text(text.as_bytes(), self.wanted.kept(&values));
+            cutter.push_text(Form::Records, text.as_bytes(), self.wanted.kept(&values));
             return Ok(true);
         }
     }
@@ -127,7 +127,7 @@ fn read_error(path: &Path, error: ::csv::Error) -> Error {
     let place = error.position().map(|place| format!("line {}", place.line()));
     match error.into_kind() {
         ::csv::ErrorKind::Io(source) => Error::Read { path: path.to_owned(), source },
-        kind => Error::Record {
+        kind => Error::Unreadable {
             path: path.to_owned(),
             place: place.unwrap_or_else(|| "its start".to_owned()),
             problem: format!("{kind:?}"),
@@ -147,7 +147,7 @@ mod tests {
         let wanted = Wanted::new(settings);
         let content = Box::new(std::io::Cursor::new(text.to_vec()));
         let mut rows = Rows::new(Path::new("f.csv"), content, tabs, &wanted, settings)?;
-        let mut cutter = RecordCutter::new(1 << 20, settings.metadata.len());
+        let mut cutter = RecordCutter::new(1 << 20);
         let mut counts = RecordCounts::default();
         while rows.next(&mut cutter, &mut counts)? {}
         let segment = cutter.finish();

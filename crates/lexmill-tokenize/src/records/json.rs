@@ -10,8 +10,10 @@ use super::{Content, Wanted};
 /// Reads records; remembers where fields are.
 #[derive(Debug, Clone)]
 pub(crate) struct JsonReader {
-    /// By field number the keys that lead to it.
-    paths: Vec<Vec<String>>,
+    /// Keys that lead to fields, and the numbers of these. A name with dots is a path, or a key as it
+    /// stands.
+    paths: Vec<(Vec<String>, usize)>,
+    fields: usize,
 }
 
 /// The wanted fields of a record.
@@ -25,17 +27,22 @@ pub(crate) struct JsonRecord<'a> {
 
 impl JsonReader {
     pub(crate) fn new(wanted: &Wanted) -> JsonReader {
-        let keys = |name: &String| name.split('.').map(str::to_owned).collect();
-        JsonReader { paths: wanted.names().iter().map(keys).collect() }
+        let mut paths = Vec::new();
+        for (field, name) in wanted.names().iter().enumerate() {
+            paths.push((name.split('.').map(str::to_owned).collect(), field));
+            if name.contains('.') {
+                paths.push((vec![name.clone()], field));
+            }
+        }
+        JsonReader { paths, fields: wanted.names().len() }
     }
 
     /// The wanted fields of an object, or what is wrong with the line and at which byte of it.
     pub(crate) fn read<'a>(&self, line: &'a str) -> Result<JsonRecord<'a>, (usize, String)> {
-        let mut record =
-            JsonRecord { text: Content::Missing, values: vec![None; self.paths.len()] };
-        let fields: Vec<usize> = (0..self.paths.len()).collect();
+        let mut record = JsonRecord { text: Content::Missing, values: vec![None; self.fields] };
+        let leading: Vec<usize> = (0..self.paths.len()).collect();
         let mut json = serde_json::Deserializer::from_str(line);
-        let walk = Walk { paths: &self.paths, depth: 0, fields, record: &mut record };
+        let walk = Walk { paths: &self.paths, depth: 0, leading, record: &mut record };
         walk.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| {
             let text = error.to_string();
             // The line is the only one: what serde says of it would mislead.
@@ -52,18 +59,23 @@ pub(crate) fn keys(line: &str) -> Vec<String> {
     object.map(|object| object.keys().cloned().collect()).unwrap_or_default()
 }
 
-/// Goes through the value at `depth`, which leads to these fields.
+/// Goes through the value at `depth`, which these paths lead to or through.
 struct Walk<'w, 'a> {
-    paths: &'w [Vec<String>],
+    paths: &'w [(Vec<String>, usize)],
     depth: usize,
-    fields: Vec<usize>,
+    leading: Vec<usize>,
     record: &'w mut JsonRecord<'a>,
 }
 
 impl<'a> Walk<'_, 'a> {
-    /// Fields that are this very value.
+    /// The fields that are this very value.
+    fn ending(&self) -> Vec<usize> {
+        let paths = self.leading.iter().map(|&path| &self.paths[path]);
+        paths.filter(|(keys, _)| keys.len() == self.depth).map(|(_, field)| *field).collect()
+    }
+
     fn set(self, content: Content<'a>) {
-        for &field in self.fields.iter().filter(|&&field| self.paths[field].len() == self.depth) {
+        for field in self.ending() {
             if field == 0 {
                 self.record.text = content.clone();
                 continue;
@@ -78,11 +90,11 @@ impl<'a> Walk<'_, 'a> {
 
     /// A value that is no text, but can be kept as such.
     fn set_scalar(self, value: String, what: &'static str) {
-        if self.fields.contains(&0) && self.paths[0].len() == self.depth {
-            self.record.text = Content::Other(what);
-        }
-        for &field in self.fields.iter().filter(|&&field| self.paths[field].len() == self.depth) {
-            self.record.values[field] = (field != 0).then(|| value.clone().into());
+        for field in self.ending() {
+            match field {
+                0 => self.record.text = Content::Other(what),
+                _ => self.record.values[field] = Some(value.clone().into()),
+            }
         }
     }
 }
@@ -156,15 +168,15 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(fields) =
-            map.next_key_seed(Key { paths: self.paths, depth: self.depth, fields: &self.fields })?
+        while let Some(leading) =
+            map.next_key_seed(Key { paths: self.paths, depth: self.depth, leading: &self.leading })?
         {
-            if fields.is_empty() {
+            if leading.is_empty() {
                 map.next_value::<IgnoredAny>()?;
             } else {
                 let depth = self.depth + 1;
                 let record = &mut *self.record;
-                map.next_value_seed(Walk { paths: self.paths, depth, fields, record })?;
+                map.next_value_seed(Walk { paths: self.paths, depth, leading, record })?;
             }
         }
         if self.depth > 0 {
@@ -174,11 +186,11 @@ impl<'de> Visitor<'de> for Walk<'_, 'de> {
     }
 }
 
-/// A key: the fields it leads to.
+/// A key: the paths it is on.
 struct Key<'w> {
-    paths: &'w [Vec<String>],
+    paths: &'w [(Vec<String>, usize)],
     depth: usize,
-    fields: &'w [usize],
+    leading: &'w [usize],
 }
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {
@@ -197,10 +209,10 @@ impl Visitor<'_> for Key<'_> {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Vec<usize>, E> {
-        let leads = |&&field: &&usize| {
-            self.paths[field].get(self.depth).is_some_and(|wanted| wanted == key)
+        let leads = |&&path: &&usize| {
+            self.paths[path].0.get(self.depth).is_some_and(|wanted| wanted == key)
         };
-        Ok(self.fields.iter().filter(leads).copied().collect())
+        Ok(self.leading.iter().filter(leads).copied().collect())
     }
 }
 
@@ -288,6 +300,11 @@ mod tests {
         assert_eq!(reader("id", &[], &[]).read(line).unwrap().text, Content::Other("a number"));
         assert_eq!(reader("a", &[], &[]).read(line).unwrap().text, Content::Other("an object"));
         assert_eq!(keys(line), ["a", "b", "id", "text"]);
+        let dotted = reader("a.b", &["c.d"], &[]).read(r#"{"a.b": "t", "c": {"d": 1}}"#).unwrap();
+        assert_eq!(
+            (dotted.text, dotted.values[1].as_deref()),
+            (Content::Text("t".into()), Some("1"))
+        );
     }
 
     #[test]

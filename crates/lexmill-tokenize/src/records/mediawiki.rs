@@ -11,11 +11,11 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::{Limited, MOST_BYTES, RecordCounts, Records, Wanted, no_field};
-use crate::cut::RecordCutter;
+use crate::cut::{Form, RecordCutter};
 use crate::{Error, Result};
 
 /// The fields of a page.
-const FIELDS: [&str; 3] = ["text", "title", "id"];
+pub(crate) const FIELDS: [&str; 3] = ["text", "title", "id"];
 
 /// The pages of a dump.
 pub(crate) struct Pages<'a> {
@@ -78,7 +78,7 @@ impl<'a> Pages<'a> {
     }
 
     fn failed(&self, problem: impl std::fmt::Display) -> Error {
-        Error::Record {
+        Error::Unreadable {
             path: self.path.clone(),
             place: format!("byte {} of its text", self.reader.buffer_position()),
             problem: problem.to_string(),
@@ -188,9 +188,16 @@ impl<'a> Pages<'a> {
                     }
                 }
                 Ok(Event::Eof) => {
-                    return match self.open.is_empty() {
-                        true => Ok(false),
-                        false => Err(self.failed("the dump ends in the middle; fetch it again")),
+                    return match (self.open.is_empty(), self.begun) {
+                        (true, true) => Ok(false),
+                        (true, false) => Err(Error::Format {
+                            path: self.path.clone(),
+                            problem: "is no dump of a MediaWiki: it has no <mediawiki> in it"
+                                .to_owned(),
+                        }),
+                        (false, _) => {
+                            Err(self.failed("the dump ends in the middle; fetch it again"))
+                        }
                     };
                 }
                 Ok(_) => {}
@@ -232,7 +239,7 @@ impl Records for Pages<'_> {
                 continue;
             }
             let text = values[0].as_deref().unwrap_or_default();
-            cutter.push_text(text.as_bytes(), self.wanted.kept(&values));
+            cutter.push_text(Form::Wikitext, text.as_bytes(), self.wanted.kept(&values));
             return Ok(true);
         }
     }
@@ -259,7 +266,7 @@ mod tests {
         let wanted = Wanted::new(&settings);
         let content = Box::new(std::io::Cursor::new(dump.to_vec()));
         let mut pages = Pages::new(Path::new("dump.xml"), content, &wanted)?;
-        let mut cutter = RecordCutter::new(1 << 20, metadata.len());
+        let mut cutter = RecordCutter::new(1 << 20);
         let mut counts = RecordCounts::default();
         let mut namespaces = Vec::new();
         while pages.next(&mut cutter, &mut counts)? {
