@@ -194,7 +194,8 @@ mod tests {
         zstd::encode_all(text, 1).unwrap()
     }
 
-    const CONTAINERS: [fn(&[u8]) -> Vec<u8>; 4] = [gzip, bzip, xz, zstd];
+    type Container = fn(&[u8]) -> Vec<u8>;
+    const CONTAINERS: [Container; 4] = [gzip, bzip, xz, zstd];
 
     #[test]
     fn compression_is_told_by_content() {
