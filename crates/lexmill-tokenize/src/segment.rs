@@ -393,6 +393,7 @@ fn icu_words(segmenter: WordSegmenterBorrowed<'_>, text: &str, sink: &mut impl F
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::sync::LazyLock;
 
     fn words(settings: &TokenizeSettings, text: &str) -> Vec<String> {
         let mut words = Vec::new();
@@ -615,16 +616,35 @@ mod tests {
 
         #[test]
         fn any_text_is_cut_without_a_panic(text in any::<String>()) {
-            for kind in [
-                SegmenterKind::UnicodeWords,
-                SegmenterKind::Whitespace,
-                SegmenterKind::Characters,
-                SegmenterKind::Icu,
-            ] {
-                for word in words(&settings(kind, true), &text) {
-                    prop_assert!(!word.is_empty() && !word.contains(char::is_whitespace));
-                }
+            for segmenter in &*EVERY {
+                segmenter.clone().words(&text, |word| {
+                    assert!(!word.is_empty() && !word.contains(char::is_whitespace), "{word:?}");
+                }).unwrap();
+            }
+        }
+
+        #[test]
+        fn mixed_scripts_are_cut_without_a_panic(
+            text in "[a9 .'_\n中国的学习东京にでいるカไทยสวยកខမြန한국어اب\u{301}\u{200d}😀]{0,60}",
+        ) {
+            for segmenter in &*EVERY {
+                segmenter.clone().words(&text, |word| {
+                    assert!(!word.is_empty() && !word.contains(char::is_whitespace), "{word:?}");
+                }).unwrap();
             }
         }
     }
+
+    /// Every segmenter that needs no file.
+    static EVERY: LazyLock<Vec<Segmenter>> = LazyLock::new(|| {
+        let kinds = [
+            SegmenterKind::UnicodeWords,
+            SegmenterKind::Whitespace,
+            SegmenterKind::Characters,
+            SegmenterKind::Icu,
+            SegmenterKind::Chinese,
+            SegmenterKind::Auto,
+        ];
+        kinds.iter().map(|&kind| Segmenter::new(&settings(kind, true)).unwrap()).collect()
+    });
 }
