@@ -43,3 +43,15 @@ fn each_begins_with_a_comment_that_has_its_command() {
         assert!(comment.iter().any(|line| line.contains(&command)), "{file:?}: no {command:?}");
     }
 }
+
+#[test]
+fn their_tests_of_tokens_pass() {
+    let lab = Lab::new();
+    let mut tests = 0;
+    for file in pipelines("pipelines") {
+        let outcome = Outcome::of(lab.command("test").arg(&file)).done();
+        let passed = outcome.stdout.split(' ').next().unwrap().parse::<u32>().unwrap();
+        tests += passed;
+    }
+    assert!(tests > 0);
+}
