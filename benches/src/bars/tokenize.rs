@@ -69,7 +69,10 @@ impl Options {
     /// As the command line has it.
     pub(crate) fn flags(&self) -> String {
         let python = if self.python.is_some() { " --python PYTHON" } else { "" };
-        format!("{python} --largest {} --kills {}", self.largest.0, self.kills)
+        let parts = self.parts.iter().filter_map(clap::ValueEnum::to_possible_value);
+        let parts: Vec<String> = parts.map(|part| part.get_name().to_owned()).collect();
+        let parts = parts.join(",");
+        format!("{python} --parts {parts} --largest {} --kills {}", self.largest.0, self.kills)
     }
 }
 

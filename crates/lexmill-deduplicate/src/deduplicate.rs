@@ -20,11 +20,10 @@
 //! Three passes: sketches of all documents, a unit of resume a shard; duplicates among them, in memory or
 //! sorted on the disk, one unit; the shards again, a unit each.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use lexmill_store::{Event, Manifest, Progress, Resources, StageKey, StageWriter, UnitRecord};
-use lexmill_tokenize::shards::{Shard, provenance, token_shards};
+use lexmill_tokenize::shards::{Shard, files_and_units, provenance, token_shards};
 use serde_json::{Value, json};
 
 use crate::banding::Banding;
@@ -104,15 +103,7 @@ pub fn run(
     if let (Value::Object(report), Value::Object(more)) = (&mut report, found.report) {
         report.extend(more);
     }
-    let mut units = BTreeMap::new();
-    let (mut files, mut words) = (Vec::new(), Vec::new());
-    for record in records {
-        let mut made = record.files.into_iter();
-        files.extend(made.next());
-        words.extend(made.next());
-        units.insert(record.unit, record.report);
-    }
-    files.append(&mut words);
+    let (mut files, units) = files_and_units(records);
     files.extend(found.files);
     Ok(stage.finish(key, files, units, report)?)
 }

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use lexmill_store::table::tokens::{Tokens, read_token_shard};
 use lexmill_store::workers::share;
 use lexmill_store::{FileEntry, Manifest, Progress, StageWriter, UnitRecord};
-use lexmill_tokenize::shards::{Shard, shard_file, shard_unit, write_shard};
+use lexmill_tokenize::shards::{Shard, shard_file, shard_unit, threads_with_room, write_shard};
 use lexmill_tokenize::tokenize::{SHARDS, WORDS};
 use lexmill_vocab::Interner;
 use serde_json::json;
@@ -39,13 +39,12 @@ impl Removing<'_> {
     pub(crate) fn remove(&self, table: &Path) -> Result<Vec<UnitRecord>> {
         let tokens = |shard: &Shard| shard.tokens;
         self.progress.begin("tokens", self.shards.iter().map(tokens).sum());
-        let largest = self.shards.iter().map(tokens).max().unwrap_or(0).max(1);
-        let room = (self.data_bytes / (largest * TOKEN_BYTES)).clamp(1, self.threads as u64);
+        let threads = threads_with_room(self.shards, TOKEN_BYTES, self.data_bytes, self.threads);
         let rows = self.manifest.entries(SHARDS).map(|file| file.rows as u32).collect();
         let fates = Mutex::new(Fates::open(table, self.shards, rows)?);
         let files: HashMap<&str, &FileEntry> =
             self.manifest.files.iter().map(|file| (file.path.as_str(), file)).collect();
-        let made = share(room as usize, self.shards.len(), |tasks| {
+        let made = share(threads, self.shards.len(), |tasks| {
             let mut remover = Remover::default();
             let mut records = Vec::new();
             // A task is to take the next shard: the table is read in its order.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use lexmill_store::table::tokens::{Tokens, read_token_shard};
 use lexmill_store::workers::share;
 use lexmill_store::{AtomicFile, Error as StoreError, Progress, StageWriter, UnitRecord};
-use lexmill_tokenize::shards::Shard;
+use lexmill_tokenize::shards::{Shard, threads_with_room};
 use serde_json::Value;
 
 use crate::Result;
@@ -210,9 +210,8 @@ impl Sketching<'_> {
     pub(crate) fn sketch(&self) -> Result<Vec<Sketches>> {
         let tokens = |shard: &Shard| shard.tokens;
         self.progress.begin("tokens", self.shards.iter().map(tokens).sum());
-        let largest = self.shards.iter().map(tokens).max().unwrap_or(0).max(1);
-        let room = (self.data_bytes / (largest * TOKEN_BYTES)).clamp(1, self.threads as u64);
-        let made = share(room as usize, self.shards.len(), |tasks| {
+        let threads = threads_with_room(self.shards, TOKEN_BYTES, self.data_bytes, self.threads);
+        let made = share(threads, self.shards.len(), |tasks| {
             let mut sketcher = Sketcher::new(self.settings);
             let (mut text, mut later) = (Text::default(), Text::default());
             let mut made = Vec::new();

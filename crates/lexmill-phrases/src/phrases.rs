@@ -20,7 +20,6 @@
 //! on in the next shard, the border does not show. In this it differs from word2phrase, which counts
 //! (but does not join) pairs across line ends: its `start` flag is cleared before it is looked at.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lexmill_store::table::{Column, ColumnType, TableWriter};
@@ -28,7 +27,9 @@ use lexmill_store::workers::share;
 use lexmill_store::{
     Event, FileEntry, Manifest, Progress, Resources, StageKey, StageWriter, UnitRecord,
 };
-use lexmill_tokenize::shards::{Shard, provenance, shard_unit, token_shards};
+use lexmill_tokenize::shards::{
+    Shard, files_and_units, provenance, shard_unit, threads_with_room, token_shards,
+};
 use lexmill_tokenize::tokenize::WORDS;
 use lexmill_tokenize::vocabulary::merge_words;
 use lexmill_vocab::Vocabulary;
@@ -87,9 +88,8 @@ pub fn run(
     let borders = Borders::find(&phrases, &counted.links, &words, &shards)?;
     drop(words);
     progress.begin("tokens", tokens_before);
-    let largest = shards.iter().map(|shard| shard.tokens).max().unwrap_or(0).max(1);
-    let room = (resources.data_bytes() / (largest * Joiner::TOKEN_BYTES)).clamp(1, threads as u64);
-    let records = join(&phrases, &borders, &stage, &shards, room as usize, progress)?;
+    let at_once = threads_with_room(&shards, Joiner::TOKEN_BYTES, data_bytes, threads);
+    let records = join(&phrases, &borders, &stage, &shards, at_once, progress)?;
     let times = times_joined(&phrases, &stage, &shards)?;
 
     let joined: u64 = times.iter().sum();
@@ -112,15 +112,7 @@ pub fn run(
         "made_from": provenance(&manifest),
     });
     let table = write_phrases(&stage, &phrases, &times)?;
-    let mut units = BTreeMap::new();
-    let (mut files, mut words) = (Vec::new(), Vec::new());
-    for record in records {
-        let mut made = record.files.into_iter();
-        files.extend(made.next());
-        words.extend(made.next());
-        units.insert(record.unit, record.report);
-    }
-    files.append(&mut words);
+    let (mut files, units) = files_and_units(records);
     files.push(table);
     Ok(stage.finish(key, files, units, report)?)
 }

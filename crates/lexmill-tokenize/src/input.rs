@@ -147,7 +147,7 @@ impl Corpus {
     ///
     /// # Errors
     /// If a pattern matches nothing.
-    pub fn list(settings: &TokenizeSettings) -> Result<Corpus> {
+    pub(crate) fn list(settings: &TokenizeSettings) -> Result<Corpus> {
         let files = expand(&settings.input)?;
         let files = files.iter().map(|path| Ok(look_at(path, None, settings.format, false)?.0));
         Ok(Corpus { files: files.collect::<Result<_>>()?, ..Corpus::default() })

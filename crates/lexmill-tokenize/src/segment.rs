@@ -246,22 +246,17 @@ impl Segmenter {
             Cow::Owned(_) if !lower.is_ascii() => self.normal(&lower),
             _ => Cow::Borrowed(&lower[..]),
         };
-        let words = &self.words;
-        match words {
-            Words::Auto(..) => {
-                let mut done = Ok(());
-                runs(&again, |run, writing| {
-                    if done.is_ok() {
-                        done = self.pieces(run, sink, |piece, sink| {
-                            words.cut_run(piece, writing, sink);
-                            Ok(())
-                        });
-                    }
-                });
-                done
+        let mut done = Ok(());
+        let mut each = |run: &str, writing| {
+            if done.is_ok() {
+                done = self.pieces(run, sink, |piece, sink| self.words.cut(piece, writing, sink));
             }
-            _ => self.pieces(&again, sink, |piece, sink| words.cut(piece, sink)),
+        };
+        match self.words {
+            Words::Auto(..) => runs(&again, each),
+            _ => each(&again, Writing::Spaced),
         }
+        done
     }
 
     /// A text in normal form.
@@ -316,7 +311,8 @@ impl Segmenter {
 }
 
 impl Words {
-    fn cut(&self, text: &str, sink: &mut impl FnMut(&str)) -> Result<()> {
+    /// Cuts a text; `auto` by how it is written.
+    fn cut(&self, text: &str, writing: Writing, sink: &mut impl FnMut(&str)) -> Result<()> {
         match self {
             Words::Whitespace => text.split_whitespace().for_each(sink),
             Words::Unicode => unicode_words(text, sink),
@@ -326,7 +322,14 @@ impl Words {
             Words::Chinese(jieba) => chinese(jieba, text, sink),
             Words::Icu(segmenter) => icu_words(*segmenter, text, sink),
             Words::Mecab(mecab) => mecab.cut(text, &mut |word: &str| if_word(word, sink)),
-            Words::Auto(..) => runs(text, |run, writing| self.cut_run(run, writing, sink)),
+            Words::Auto(jieba, segmenter, japanese) => match (writing, japanese) {
+                (Writing::Spaced, _) => unicode_words(text, sink),
+                (Writing::Chinese, _) => chinese(jieba, text, sink),
+                (Writing::Japanese, Some(mecab)) => {
+                    mecab.cut(text, &mut |word: &str| if_word(word, sink));
+                }
+                (Writing::Japanese | Writing::Unspaced, _) => icu_words(*segmenter, text, sink),
+            },
             Words::Pattern(pattern) => {
                 let found = pattern.find_iter(text).map(|found| found.as_str());
                 found.filter(|word| !word.is_empty()).for_each(sink);
@@ -345,19 +348,6 @@ impl Words {
             }
         }
         Ok(())
-    }
-
-    /// Cuts a run of text that is written in one way.
-    fn cut_run(&self, run: &str, writing: Writing, sink: &mut impl FnMut(&str)) {
-        let Words::Auto(jieba, segmenter, japanese) = self else { return };
-        match (writing, japanese) {
-            (Writing::Spaced, _) => unicode_words(run, sink),
-            (Writing::Chinese, _) => chinese(jieba, run, sink),
-            (Writing::Japanese, Some(mecab)) => {
-                mecab.cut(run, &mut |word: &str| if_word(word, sink));
-            }
-            (Writing::Japanese | Writing::Unspaced, _) => icu_words(*segmenter, run, sink),
-        }
     }
 }
 

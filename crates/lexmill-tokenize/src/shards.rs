@@ -1,11 +1,11 @@
 //! Token shards of a finished stage, for the stages that read them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use lexmill_store::table::tokens::{Tokens, write_token_shard};
 use lexmill_store::table::vocabulary::write_words;
-use lexmill_store::{Error, FileEntry, Manifest, Result, StageWriter};
+use lexmill_store::{Error, FileEntry, Manifest, Result, StageWriter, UnitRecord};
 use lexmill_vocab::Interner;
 use serde_json::{Value, json};
 
@@ -112,6 +112,32 @@ pub fn write_shard(
     let metadata = json!({ "tokens": tokens.ids.len() });
     let shard = write_token_shard(&stage.path(&file), &file, words, tokens, &metadata)?;
     Ok(vec![shard, counted])
+}
+
+/// As many threads as have room for the largest shard each, at so many bytes for a token; one at least.
+pub fn threads_with_room(
+    shards: &[Shard],
+    token_bytes: u64,
+    data_bytes: u64,
+    threads: usize,
+) -> usize {
+    let largest = shards.iter().map(|shard| shard.tokens).max().unwrap_or(0).max(1);
+    (data_bytes / (largest * token_bytes)).clamp(1, threads.max(1) as u64) as usize
+}
+
+/// The files and units of a stage whose shards have these records, in the order of manifests: all
+/// tables of tokens, then all tables of words.
+pub fn files_and_units(records: Vec<UnitRecord>) -> (Vec<FileEntry>, BTreeMap<String, Value>) {
+    let mut units = BTreeMap::new();
+    let (mut files, mut words) = (Vec::new(), Vec::new());
+    for record in records {
+        let mut made = record.files.into_iter();
+        files.extend(made.next());
+        words.extend(made.next());
+        units.insert(record.unit, record.report);
+    }
+    files.append(&mut words);
+    (files, units)
 }
 
 /// How the tokens of a stage came about, for tables made of them: its key, and under `made_from`

@@ -16,10 +16,19 @@
 //! - A closing mark ends the nearest open one of its kind, and what was opened since counts as never
 //!   closed. If it ends nothing it is taken out.
 
-use std::collections::HashMap;
-
 use memchr::{memchr, memchr2, memmem, memrchr};
-use rustc_hash::FxBuildHasher;
+
+pub(crate) use namespaces::Namespaces;
+use namespaces::Target;
+use scan::{
+    MAX_TITLE_BYTES, SCHEMES, apostrophe, ends_in_letter, is_filler, is_flag, short_title,
+    starts_with_name, switch, variant,
+};
+use tags::{DROPPED, Element, LITERAL, REF, Tag};
+
+mod namespaces;
+mod scan;
+mod tags;
 
 /// Appends the plain text of a page to `out`.
 pub(crate) fn plain_text(markup: &str, namespaces: &Namespaces, out: &mut String) {
@@ -41,142 +50,6 @@ pub(crate) fn plain_text(markup: &str, namespaces: &Namespaces, out: &mut String
     }
     .read();
 }
-
-/// Prefixes of links that are not text, lower case and without the colon: files, categories, ...
-///
-/// Links to files, media and categories vanish with all they hold. Of links to other pages that are
-/// no articles, such as users and portals, a text after `|` stays.
-#[derive(Debug, Clone)]
-pub(crate) struct Namespaces {
-    targets: HashMap<String, Target, FxBuildHasher>,
-}
-
-impl Namespaces {
-    /// Those of a dump's `<siteinfo>`, by number and name, and the English ones, which work everywhere.
-    pub(crate) fn new(names: impl Iterator<Item = (i32, String)>) -> Namespaces {
-        let mut targets: HashMap<String, Target, FxBuildHasher> = HashMap::default();
-        targets.extend(OTHER_PREFIXES.iter().map(|name| ((*name).to_owned(), Target::Other)));
-        targets.extend(HIDDEN_PREFIXES.iter().map(|name| ((*name).to_owned(), Target::Hidden)));
-        for (number, name) in names {
-            let name = normal_prefix(&name);
-            let target = match number {
-                0 => continue,
-                -2 | 6 | 14 => Target::Hidden,
-                _ => Target::Other,
-            };
-            if !name.is_empty() {
-                targets.insert(name, target);
-            }
-        }
-        Namespaces { targets }
-    }
-
-    fn target(&self, prefix: &str) -> Target {
-        match self.targets.get(&normal_prefix(prefix)) {
-            Some(target) => *target,
-            None if is_language(prefix.trim()) => Target::Other,
-            None => Target::Text,
-        }
-    }
-}
-
-/// What a link points to, as far as it decides on what is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
-    /// An article: its name is text.
-    Text,
-    /// Another page or language: shown under another text only.
-    Other,
-    /// A file or category: never shown.
-    Hidden,
-}
-
-/// Files, media and categories, in English and as older pages of some languages have them: dumps list
-/// a namespace's present name, but no aliases.
-#[rustfmt::skip]
-const HIDDEN_PREFIXES: &[&str] = &[
-    "media", "file", "image", "category", "afbeelding", "archivo", "bild", "bilde", "billede",
-    "datei", "fichier", "ficheiro", "grafika", "imagem", "imagen", "immagine", "kategorie",
-    "obrázek", "plik", "soubor", "изображение", "файл", "зображення", "תמונה", "صورة", "تصویر",
-    "ファイル", "画像", "文件", "档案", "檔案", "图像", "圖像", "分类", "分類", "파일", "그림",
-];
-
-#[rustfmt::skip]
-const OTHER_PREFIXES: &[&str] = &[
-    "special", "talk", "user", "user talk", "project", "project talk", "wikipedia",
-    "wikipedia talk", "file talk", "image talk", "mediawiki", "mediawiki talk", "template",
-    "template talk", "help", "help talk", "category talk", "portal", "portal talk", "draft",
-    "draft talk", "timedtext", "timedtext talk", "module", "module talk",
-];
-
-fn normal_prefix(name: &str) -> String {
-    name.replace('_', " ").trim().to_lowercase()
-}
-
-/// What happens to an element.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Element {
-    /// The tags go, the content stays.
-    Inline,
-    /// As `Inline`, but what stands before and after is not one word.
-    Block,
-    /// Goes with its content; its place in `DROPPED`.
-    Dropped(usize),
-    /// The content is not markup; its place in `LITERAL`.
-    Literal(usize),
-}
-
-// All sorted. Any other name in `<>` is text, as it is for MediaWiki.
-#[rustfmt::skip]
-const DROPPED: [&str; 30] = [
-    "categorytree", "ce", "charinsert", "chem", "dynamicpagelist", "gallery", "graph", "hiero",
-    "imagemap", "includeonly", "indicator", "inputbox", "mapframe", "maplink", "math", "pagelist",
-    "pagequality", "pages", "quiz", "ref", "references", "rss", "score", "script", "source",
-    "style", "syntaxhighlight", "templatedata", "templatestyles", "timeline",
-];
-const REF: &str = "ref";
-const LITERAL: [&str; 2] = ["nowiki", "pre"];
-#[rustfmt::skip]
-const BLOCK: &[&str] = &[
-    "blockquote", "br", "caption", "center", "col", "colgroup", "dd", "div", "dl", "dt", "h1", "h2",
-    "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "poem", "tabber", "table", "tbody", "td",
-    "tfoot", "th", "thead", "tr", "ul",
-];
-#[rustfmt::skip]
-const INLINE: &[&str] = &[
-    "abbr", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i",
-    "img", "ins", "kbd", "langconvert", "languages", "link", "mark", "meta", "noinclude",
-    "onlyinclude", "phonos", "q", "rb", "rp", "rt", "rtc", "ruby", "s", "samp", "section", "small",
-    "span", "strike", "strong", "sub", "sup", "time", "translate", "tt", "tvar", "u", "var", "wbr",
-];
-
-/// Longer names are no element.
-const MAX_NAME_BYTES: usize = 16;
-
-/// The element of a name, in whatever case.
-fn element(name: &[u8]) -> Option<Element> {
-    let mut lower = [0; MAX_NAME_BYTES];
-    let lower = lower.get_mut(..name.len())?;
-    lower.copy_from_slice(name);
-    lower.make_ascii_lowercase();
-    let place = |names: &[&str]| names.binary_search_by(|known| known.as_bytes().cmp(lower)).ok();
-    if let Some(place) = place(&DROPPED) {
-        Some(Element::Dropped(place))
-    } else if place(INLINE).is_some() {
-        Some(Element::Inline)
-    } else if place(BLOCK).is_some() {
-        Some(Element::Block)
-    } else {
-        place(&LITERAL).map(Element::Literal)
-    }
-}
-
-/// How an external link may begin.
-const SCHEMES: &[&str] =
-    &["http://", "https://", "ftp://", "//", "mailto:", "news:", "irc://", "ircs://", "git://"];
-
-/// Titles have up to 255 bytes. A link with more before its `|` is none.
-const MAX_TITLE_BYTES: usize = 512;
 
 /// Bytes that reading stops at: everywhere, or within markup of the language converter.
 const EVERYWHERE: u8 = 1;
@@ -920,136 +793,6 @@ impl Page<'_> {
             self.at += count;
         }
     }
-}
-
-/// A tag of a known element.
-struct Tag {
-    element: Element,
-    len: usize,
-    /// `</b>`
-    end: bool,
-    /// `<b/>`
-    empty: bool,
-}
-
-impl Tag {
-    /// The tag at the start of `bytes`, which begin with `<`.
-    fn read(bytes: &[u8]) -> Option<Tag> {
-        let end = bytes.get(1) == Some(&b'/');
-        let start = 1 + usize::from(end);
-        let name = bytes.get(start..)?.iter().take(MAX_NAME_BYTES + 1);
-        let name_end = start + name.take_while(|byte| byte.is_ascii_alphanumeric()).count();
-        if !bytes.get(name_end).is_some_and(|byte| b" \t\r\n/>\\".contains(byte)) {
-            return None;
-        }
-        let element = element(&bytes[start..name_end])?;
-        let close = name_end + memchr2(b'<', b'>', &bytes[name_end..])?;
-        let empty = bytes[..close].trim_ascii_end().ends_with(b"/");
-        (bytes[close] == b'>').then_some(Tag { element, len: close + 1, end, empty })
-    }
-}
-
-/// Whether `bytes` start with this name, in whatever case, and not with a longer one.
-fn starts_with_name(bytes: &[u8], name: &str) -> bool {
-    bytes.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()))
-        && !bytes.get(name.len()).is_some_and(u8::is_ascii_alphanumeric)
-}
-
-/// What templates leave behind between parentheses.
-fn is_filler(c: char) -> bool {
-    c.is_whitespace() || ",;:/-–—，；：、".contains(c)
-}
-
-fn is_flag(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b";+- ".contains(&byte)
-}
-
-/// How much of `bytes` is a language and a colon.
-fn variant(bytes: &[u8]) -> Option<usize> {
-    let name = bytes.trim_ascii_start();
-    let rest = name[language(name)?..].trim_ascii_start();
-    rest.starts_with(b":").then(|| bytes.len() - rest.len() + 1)
-}
-
-/// How much of `bytes` looks like the code of a language: `de`, `zh-min-nan`, `be-x-old`.
-fn language(bytes: &[u8]) -> Option<usize> {
-    let mut len = bytes.iter().take(4).take_while(|byte| byte.is_ascii_lowercase()).count();
-    if !(2..=3).contains(&len) {
-        return None;
-    }
-    while bytes.get(len) == Some(&b'-') {
-        let part = bytes[len + 1..].iter().take(11);
-        match part.take_while(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()).count() {
-            part @ 1..=10 => len += 1 + part,
-            _ => return None,
-        }
-    }
-    Some(len)
-}
-
-fn is_language(prefix: &str) -> bool {
-    prefix == "simple" || language(prefix.as_bytes()) == Some(prefix.len())
-}
-
-/// What `[[title|]]` shows: neither the namespace nor what tells titles apart.
-fn short_title(title: &str) -> &str {
-    let title = title.split_once(':').map_or(title, |(_, name)| name).trim();
-    let end = if title.ends_with(')') {
-        title.rfind(" (")
-    } else if title.ends_with('）') {
-        title.rfind('（')
-    } else {
-        title.find(", ")
-    };
-    title[..end.unwrap_or(title.len())].trim_end()
-}
-
-/// How much of `rest`, which follows `__`, is a name without small letters and the `__` behind it.
-fn switch(rest: &str) -> Option<usize> {
-    /// Of a name, in characters.
-    const MOST: usize = 40;
-    for (i, c) in rest.char_indices().take(MOST) {
-        if rest[i..].starts_with("__") {
-            return (i > 1).then_some(i + 2);
-        }
-        let is_named = match c.is_ascii() {
-            true => c.is_ascii_uppercase() || c == '_',
-            false => !c.is_whitespace() && !c.is_lowercase(),
-        };
-        if !is_named {
-            return None;
-        }
-    }
-    None
-}
-
-fn ends_in_letter(text: &str) -> bool {
-    text.ends_with(char::is_alphabetic)
-}
-
-/// Which three quotes of a line are an apostrophe and two. As in MediaWiki: none, unless the numbers
-/// of bold and of italic marks are both odd; then the first behind a single letter, else the first
-/// behind a word.
-fn apostrophe(line: &str) -> Option<usize> {
-    let (mut bold, mut italic) = (0, 0);
-    let (mut after_letter, mut after_word) = (None, None);
-    let mut from = 0;
-    while let Some(found) = memchr(b'\'', &line.as_bytes()[from..]) {
-        let start = from + found;
-        let run = line.as_bytes()[start..].iter().take_while(|&&byte| byte == b'\'');
-        let count = run.count();
-        from = start + count;
-        bold += usize::from(count > 2);
-        italic += usize::from(count == 2 || count > 4);
-        if count == 3 && ends_in_letter(&line[..start]) {
-            let mut before = line[..start].chars().rev().skip(1);
-            match before.next().is_some_and(char::is_alphanumeric) {
-                true => after_word.get_or_insert(start),
-                false => after_letter.get_or_insert(start),
-            };
-        }
-    }
-    after_letter.or(after_word).filter(|_| bold % 2 == 1 && italic % 2 == 1)
 }
 
 #[cfg(test)]

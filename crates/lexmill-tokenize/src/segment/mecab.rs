@@ -1,5 +1,5 @@
-//! Words by a dictionary of MeCab, as there are for Japanese (ipadic, unidic) and Korean
-//! (mecab-ko-dic): the cheapest path through a lattice of words.
+//! Words by a dictionary of MeCab, as there are for Japanese and Korean: the cheapest path through a
+//! lattice of words. Tried with ipadic.
 //!
 //! The dictionary is given as people get it, a directory of tables of words (`*.csv`) with `matrix.def`,
 //! `char.def` and `unk.def`. It is compiled anew each time, which takes seconds, so that nothing stale
@@ -17,7 +17,7 @@ use lindera_dictionary::dictionary::metadata::Metadata;
 
 use crate::{Error, Result};
 
-/// Bytes of text in a lattice, at most: a lattice takes about a thousand times that.
+/// Bytes of text in a lattice, at most: a lattice has a node for each word at each place.
 const MOST_BYTES: usize = 1 << 13;
 
 /// A compiled dictionary.

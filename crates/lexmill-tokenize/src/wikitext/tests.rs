@@ -1,5 +1,7 @@
 //! What becomes of each kind of markup.
 
+use super::namespaces::{HIDDEN_PREFIXES, OTHER_PREFIXES, normal_prefix};
+use super::tags::{BLOCK, INLINE, MAX_NAME_BYTES};
 use super::*;
 use proptest::prelude::*;
 
