@@ -7,7 +7,8 @@
 mod fixture;
 
 use fixture::{Shape, WORDS, write_model};
-use lexmill_embeddings::export::{self, ExportSettings, Format, VectorChoice};
+use lexmill_embeddings::Format;
+use lexmill_embeddings::export::{self, ExportSettings, VectorChoice};
 use lexmill_store::{Progress, Resources, StageKey};
 use lexmill_vocab::Subwords;
 

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::format::{FORMATS, Format};
+
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -47,10 +49,12 @@ pub enum Error {
         source: Box<Error>,
     },
     /// A word stands twice.
-    #[error("the word {word:?} stands twice")]
+    #[error("the word {word:?} stands twice, in rows {} and {}", .rows[0], .rows[1])]
     DuplicateWord {
         /// The word.
         word: String,
+        /// Where, from 1; a header is no row.
+        rows: [u64; 2],
     },
     /// A vector holds a NaN or an infinity.
     #[error("the vector of {word:?} holds {value}")]
@@ -86,7 +90,7 @@ pub enum Error {
     /// A word can't be written to a format, whose separator it holds.
     #[error(
         "the word {word:?} has {} in it (or nothing), so the format {format:?} can't hold \
-         it; leave that format out (\"parquet\" holds any word)",
+         it; take another format (\"parquet\" holds any word)",
         separator(format)
     )]
     Separator {
@@ -125,10 +129,92 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The words of an array are nowhere.
+    #[error(
+        "the words of {path:?} are not there: one a line is expected in {expected:?}, or name their file \
+         with --words"
+    )]
+    NoWords {
+        /// The array.
+        path: PathBuf,
+        /// Where its words are looked for first.
+        expected: PathBuf,
+    },
+    /// A file of words does not fit the vectors beside it.
+    #[error("{path:?}, line {lines}: {problem}")]
+    Words {
+        /// The file of words.
+        path: PathBuf,
+        /// Lines read of it.
+        lines: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A file's name does not say what it is to be.
+    #[error(
+        "the name {path:?} does not say in which format it is to be written: name it with --to (one of \
+         {formats}), or let it end in .parquet, .arrow, .txt, .glove.txt, .vec, .bin, .fasttext.bin, \
+         .safetensors, .npy, .fifu or .tsv", formats = formats()
+    )]
+    UnknownFormat {
+        /// The name.
+        path: PathBuf,
+    },
+    /// A format that holds 32-bit floats only.
+    #[error(
+        "the format {format:?} does not hold {precision}: take \"parquet\", \"arrow\", \"safetensors\" or \"npy\""
+    )]
+    Precision {
+        /// The format.
+        format: &'static str,
+        /// The precision.
+        precision: &'static str,
+    },
+    /// A file that nobody could read if it were compressed.
+    #[error(
+        "{path:?} can't be compressed: no program reads {format:?} so; leave out the .gz or .zst"
+    )]
+    NotPacked {
+        /// The name.
+        path: PathBuf,
+        /// The format.
+        format: &'static str,
+    },
+    /// A value that 16-bit floats do not reach.
+    #[error(
+        "the vector of {word:?} holds {value}, which is beyond 16-bit floats; take f32 or int8"
+    )]
+    BeyondF16 {
+        /// Its word.
+        word: String,
+        /// The value.
+        value: f32,
+    },
+    /// Rows that came before and are not there any more, or the other way round.
+    #[error("{path:?} has changed while it was read")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Nothing is left of embeddings.
+    #[error("no word of {path:?} is to be kept: none of {wanted:?} is in it")]
+    NothingKept {
+        /// The embeddings.
+        path: PathBuf,
+        /// The list of words.
+        wanted: PathBuf,
+    },
+    /// More components are to be removed than there are.
+    #[error("{components} components can't be removed from vectors of {dim} dimensions")]
+    Components {
+        /// Components to remove.
+        components: usize,
+        /// Dimensions.
+        dim: usize,
+    },
     /// An export into no format.
     #[error(
-        "formats is empty: name at least one of \"parquet\", \"word2vec-text\", \"word2vec-binary\", \
-         \"glove-text\", \"fasttext-vec\", \"fasttext-bin\""
+        "formats is empty: name at least one of {formats}", formats = formats()
     )]
     NoFormats,
     /// Worker threads could not be started.
@@ -165,11 +251,11 @@ pub enum LineProblem {
         /// The value as it stands there.
         text: String,
     },
-    /// The word stood in an earlier line.
-    #[error("the word {word:?} stands twice")]
-    DuplicateWord {
-        /// The word.
-        word: String,
+    /// A line of a table of words that has too few columns.
+    #[error("it has fewer than {expected} columns")]
+    Columns {
+        /// Columns up to that of words.
+        expected: usize,
     },
     /// Not UTF-8.
     #[error("it is not UTF-8")]
@@ -186,7 +272,16 @@ pub enum LineProblem {
 }
 
 fn separator(format: &str) -> &'static str {
-    if format == "fasttext-bin" { "a NUL" } else { "white space" }
+    match format {
+        "fasttext-bin" => "a NUL",
+        "npy" | "safetensors" => "a line end",
+        "tsv" => "a tab or line end",
+        _ => "white space or a byte order mark",
+    }
+}
+
+fn formats() -> String {
+    FORMATS.map(Format::name).join(", ")
 }
 
 fn cut_off(expected: u64, found: u64) -> &'static str {

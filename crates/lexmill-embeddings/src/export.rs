@@ -1,97 +1,42 @@
 //! The stage `export`: a trained model to embeddings in the formats people use.
 //!
-//! Reads a model's table ([`crate::model`]), writes one file a format:
-//!
-//! | format | file | layout |
-//! | --- | --- | --- |
-//! | `parquet` | `embeddings.parquet` | `word` text, `vector` vector(dim), `count` u64; the settings and the model's provenance in its metadata |
-//! | `word2vec-text` | `embeddings.word2vec.txt` | a line `rows dim`, then a word and its values a line |
-//! | `word2vec-binary` | `embeddings.word2vec.bin` | a line `rows dim`, then a row each: the word, a space, `dim` f32 (little-endian), a line end |
-//! | `glove-text` | `embeddings.glove.txt` | a word and its values a line |
-//! | `fasttext-vec` | `embeddings.vec` | as `word2vec-text`, under the name that fastText's tools expect |
-//! | `fasttext-bin` | `embeddings.fasttext.bin` | the complete model, with n-grams and output rows: what fastText and gensim can train on |
+//! Reads a model's table ([`crate::model`]), writes `embeddings.*` for each format; how they look is in
+//! [`crate::Format`] and README's table. The Parquet and Arrow files carry the settings and the model's
+//! provenance in their metadata.
 //!
 //! Rows are in word id order: most frequent first. Which vectors is a setting: `sum` is W + C (what
 //! GloVe's authors use; Pennington et al. 2014, section 4.2), `word` is W (what word2vec and fastText
 //! write), `context` is C, `concatenated` is \[W|C\] with `2 dim` values; `auto` is `sum` of a GloVe
-//! model and `word` of any other. `fasttext-bin` holds all of a model whatever is chosen. Values are
-//! written to text with the fewest digits that read back to the same bits. All formats but `parquet`
-//! and `fasttext-bin` separate by spaces, so a word with white space in it is an error there; in
-//! `fasttext-bin` a word with a NUL is.
+//! model and `word` of any other. `fasttext-bin` holds all of a model whatever is chosen: n-grams and
+//! output rows, what fastText and gensim can train on. A word that a format can't hold, such as one with
+//! white space in text, is an error that names it.
 //!
-//! The model streams through in batches; memory does not grow with its rows. A format that is done is
-//! not written again when the stage is taken up after a cut.
+//! The model streams through in batches; memory does not grow with its rows, but for `finalfusion`,
+//! which begins with all words. A format that is done is not written again when the stage is taken up
+//! after a cut.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use lexmill_store::table::{Batch, Column, ColumnType, TableReader, TableWriter};
+use lexmill_store::table::{Batch, TableReader};
 use lexmill_store::{
-    AtomicFile, Error as StoreError, FileEntry, Manifest, Progress, Resources, StageKey,
-    StageWriter, UnitRecord,
+    Error as StoreError, FileEntry, Manifest, Progress, Resources, StageKey, StageWriter,
+    UnitRecord,
 };
-use rayon::prelude::*;
+use lexmill_vocab::Interner;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::format::{Format, Precision};
 use crate::model::{CONTEXT_VECTOR, COUNT, KINDS, PARAMETERS, VECTOR, WORD, read_model};
+use crate::rows::{Rows, Source};
+use crate::write::{Head, create, fasttext_bin};
 use crate::{Error, Result};
-
-mod fasttext_bin;
 
 /// The stage's kind.
 pub const KIND: &str = "export";
 /// Raised when the same settings give other bytes.
 pub const VERSION: u32 = 2;
-
-/// Rows that one worker turns into text at a time.
-const TEXT_ROWS: usize = 256;
-
-/// A file format for embeddings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Format {
-    /// A Parquet table.
-    Parquet,
-    /// Text with a header, as word2vec writes it.
-    Word2vecText,
-    /// Binary, as word2vec writes it.
-    Word2vecBinary,
-    /// Text without a header, as GloVe writes it.
-    GloveText,
-    /// Text with a header, as fastText writes it.
-    FasttextVec,
-    /// A complete model, as fastText writes it.
-    FasttextBin,
-}
-
-impl Format {
-    /// Its name in the settings.
-    pub fn name(self) -> &'static str {
-        match self {
-            Format::Parquet => "parquet",
-            Format::Word2vecText => "word2vec-text",
-            Format::Word2vecBinary => "word2vec-binary",
-            Format::GloveText => "glove-text",
-            Format::FasttextVec => "fasttext-vec",
-            Format::FasttextBin => "fasttext-bin",
-        }
-    }
-
-    /// The file it goes to, below the stage directory.
-    pub fn file_name(self) -> &'static str {
-        match self {
-            Format::Parquet => "embeddings.parquet",
-            Format::Word2vecText => "embeddings.word2vec.txt",
-            Format::Word2vecBinary => "embeddings.word2vec.bin",
-            Format::GloveText => "embeddings.glove.txt",
-            Format::FasttextVec => "embeddings.vec",
-            Format::FasttextBin => "embeddings.fasttext.bin",
-        }
-    }
-}
 
 /// Which vectors of a model become the embeddings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -190,6 +135,12 @@ pub fn run(
     let choice = settings.vectors.of_model(&kind);
     let rows = open(choice, model)?.rows();
     progress.begin("rows", rows * formats.len() as u64);
+    let threads = resources.threads.max(1);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("export-{index}"))
+        .build()
+        .map_err(|source| Error::Threads { threads, source })?;
     let stage = StageWriter::begin(output, &key.hash())?;
     let (mut files, mut report) = (Vec::new(), Value::Null);
     for format in formats {
@@ -199,20 +150,19 @@ pub fn run(
                 record.clone()
             }
             None => {
-                let read =
-                    || Ok::<_, Error>(Rows::new(open(choice, model)?, choice, model, progress));
                 let path = stage.path(format.file_name());
-                let (file, dim) = match format {
-                    Format::Parquet => write_parquet(read()?, &path)?,
-                    Format::Word2vecText | Format::GloveText | Format::FasttextVec => {
-                        write_text(read()?, &path, format, resources.threads)?
+                let (files, dim) = match format {
+                    Format::FasttextBin => {
+                        let name = format.file_name();
+                        let (file, dim) =
+                            fasttext_bin::write_model(model, &kind, &path, name, progress)?;
+                        (vec![file], dim)
                     }
-                    Format::Word2vecBinary => write_binary(read()?, &path)?,
-                    Format::FasttextBin => fasttext_bin::write(model, &kind, &path, progress)?,
+                    _ => pool.install(|| write(model, choice, format, &path, progress))?,
                 };
-                let report = json!({ "rows": file.rows, "dim": dim });
+                let report = json!({ "rows": rows, "dim": dim });
                 let unit = format.name().to_owned();
-                let record = UnitRecord { unit, files: vec![file], report };
+                let record = UnitRecord { unit, files, report };
                 stage.record(&record)?;
                 record
             }
@@ -223,19 +173,52 @@ pub fn run(
     Ok(stage.finish(key, files, BTreeMap::new(), report)?)
 }
 
-/// All words of a finished model with the vectors that [`VectorChoice::Auto`] chooses.
-pub(crate) fn each_batch(
+/// Writes the chosen vectors of a model in a format; returns the dimension too.
+fn write(
     model: &Path,
-    kind: &str,
-    mut take: impl FnMut(&Batch, &[f32], usize) -> Result<()>,
-) -> Result<()> {
-    let choice = VectorChoice::Auto.of_model(kind);
-    let progress = Progress::new();
-    let mut rows = Rows::new(open(choice, model)?, choice, model, &progress);
-    while let Some((batch, vectors)) = rows.next_batch()? {
-        take(&batch, &vectors, rows.dim)?;
+    choice: VectorChoice,
+    format: Format,
+    path: &Path,
+    progress: &Progress,
+) -> Result<(Vec<FileEntry>, usize)> {
+    let mut source = ModelSource::open(model, choice)?;
+    let mut words = Interner::new();
+    let mut counts = Vec::new();
+    if format.begins_with_words() {
+        for batch in read_model(model, &[])? {
+            let batch = batch?;
+            for word in batch.text(WORD)?.iter() {
+                words.intern(word);
+            }
+            counts.extend_from_slice(batch.u64(COUNT)?);
+        }
     }
-    Ok(())
+    let head = Head {
+        rows: source.reader.rows(),
+        dim: source.dim,
+        counted: true,
+        words: format.begins_with_words().then_some((&words, &counts[..])),
+        metadata: json!({
+            "stage": KIND,
+            "version": VERSION,
+            "settings": { "vectors": choice },
+            "model": source.reader.metadata(),
+        }),
+    };
+    if head.dim == 0 {
+        return Err(Error::Empty { path: source.path });
+    }
+    let mut sink = create(path, format, Precision::F32, &head)?;
+    while let Some(rows) = source.next_rows()? {
+        sink.write(&rows)?;
+        progress.advance(rows.len() as u64);
+    }
+    Ok((sink.finish(format.file_name())?, source.dim))
+}
+
+/// All words of a finished model with the vectors that [`VectorChoice::Auto`] chooses.
+pub(crate) fn auto_source(model: &Path, kind: &str) -> Result<Box<dyn Source>> {
+    Ok(Box::new(ModelSource::open(model, VectorChoice::Auto.of_model(kind))?))
 }
 
 fn open(vectors: VectorChoice, model: &Path) -> Result<TableReader> {
@@ -247,32 +230,28 @@ fn open(vectors: VectorChoice, model: &Path) -> Result<TableReader> {
     })
 }
 
-/// The rows of a model in batches, with the vectors that were chosen.
-struct Rows<'a> {
+/// The words of a model with the vectors that were chosen.
+struct ModelSource {
     reader: TableReader,
     choice: VectorChoice,
-    path: std::path::PathBuf,
-    progress: &'a Progress,
-    /// 0 before the first batch.
+    path: PathBuf,
+    /// 0 of a model without words.
     dim: usize,
+    /// What was read to know the dimension.
+    first: Option<Rows>,
+    found: u64,
 }
 
-impl<'a> Rows<'a> {
-    fn new(
-        reader: TableReader,
-        choice: VectorChoice,
-        model: &Path,
-        progress: &'a Progress,
-    ) -> Rows<'a> {
-        Rows { reader, choice, path: model.join(PARAMETERS), progress, dim: 0 }
+impl ModelSource {
+    fn open(model: &Path, choice: VectorChoice) -> Result<ModelSource> {
+        let reader = open(choice, model)?;
+        let path = model.join(PARAMETERS);
+        let mut source = ModelSource { reader, choice, path, dim: 0, first: None, found: 0 };
+        source.first = source.read_rows()?;
+        Ok(source)
     }
 
-    fn rows(&self) -> u64 {
-        self.reader.rows()
-    }
-
-    /// The next batch, with its vectors end to end, each of `self.dim` values.
-    fn next_batch(&mut self) -> Result<Option<(Batch, Vec<f32>)>> {
+    fn read_rows(&mut self) -> Result<Option<Rows>> {
         let Some(batch) = self.reader.next().transpose()? else { return Ok(None) };
         let (vectors, dim) = combine(self.choice, &batch, &self.path)?;
         if self.dim != 0 && self.dim != dim {
@@ -280,20 +259,36 @@ impl<'a> Rows<'a> {
             return Err(StoreError::corrupt(&self.path, problem).into());
         }
         self.dim = dim;
-        self.progress.advance(batch.rows() as u64);
-        Ok(Some((batch, vectors)))
+        let mut rows = Rows::of_vectors(vectors);
+        for word in batch.text(WORD)?.iter() {
+            rows.push_word(word);
+        }
+        rows.counts.extend_from_slice(batch.u64(COUNT)?);
+        Ok(Some(rows))
+    }
+}
+
+impl Source for ModelSource {
+    fn dim(&self) -> usize {
+        self.dim
     }
 
-    /// Rows there must be, and rows there were.
-    fn check(&self, found: u64) -> Result<()> {
-        if found == 0 {
-            return Err(Error::Empty { path: self.path.clone() });
-        }
-        if found != self.rows() {
-            let problem = format!("its footer says {} rows, it has {found}", self.rows());
+    fn rows(&self) -> Option<u64> {
+        Some(self.reader.rows())
+    }
+
+    fn next_rows(&mut self) -> Result<Option<Rows>> {
+        let rows = match self.first.take() {
+            Some(rows) => Some(rows),
+            None => self.read_rows()?,
+        };
+        self.found += rows.as_ref().map_or(0, |rows| rows.len() as u64);
+        if rows.is_none() && self.found != self.reader.rows() {
+            let (said, found) = (self.reader.rows(), self.found);
+            let problem = format!("its footer says {said} rows, it has {found}");
             return Err(StoreError::corrupt(&self.path, problem).into());
         }
-        Ok(())
+        Ok(rows)
     }
 }
 
@@ -323,121 +318,6 @@ fn combine(choice: VectorChoice, batch: &Batch, path: &Path) -> Result<(Vec<f32>
         }
         _ => (sources[0].0.to_vec(), dim),
     })
-}
-
-fn write_parquet(mut rows: Rows<'_>, path: &Path) -> Result<(FileEntry, usize)> {
-    let metadata = json!({
-        "stage": KIND,
-        "version": VERSION,
-        "settings": { "vectors": rows.choice },
-        "model": rows.reader.metadata(),
-    });
-    let mut writer = None;
-    let mut written = 0;
-    while let Some((batch, vectors)) = rows.next_batch()? {
-        let open = match &mut writer {
-            Some(writer) => writer,
-            None => {
-                let vector = ColumnType::Vector(rows.dim);
-                let columns =
-                    [(WORD, ColumnType::Text), (VECTOR, vector), (COUNT, ColumnType::U64)];
-                writer.insert(TableWriter::create(path, &columns, &metadata)?)
-            }
-        };
-        written += batch.rows() as u64;
-        open.write(vec![
-            Column::text(batch.text(WORD)?.iter()),
-            Column::vectors(vectors, rows.dim),
-            Column::u64(batch.u64(COUNT)?.to_vec()),
-        ])?;
-    }
-    rows.check(written)?;
-    let writer = writer.expect("at least one batch was written");
-    Ok((writer.finish(Format::Parquet.file_name())?, rows.dim))
-}
-
-fn write_text(
-    mut rows: Rows<'_>,
-    path: &Path,
-    format: Format,
-    threads: usize,
-) -> Result<(FileEntry, usize)> {
-    let threads = threads.max(1);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("export-{index}"))
-        .build()
-        .map_err(|source| Error::Threads { threads, source })?;
-    let mut file = AtomicFile::create(path)?;
-    let mut written = 0;
-    while let Some((batch, vectors)) = rows.next_batch()? {
-        if written == 0 && format != Format::GloveText {
-            writeln!(file, "{} {}", rows.rows(), rows.dim)
-                .map_err(StoreError::io("write", path))?;
-        }
-        written += batch.rows() as u64;
-        let words = words(&batch, format)?;
-        // Formatting a float takes 20 times as long as reading it, so this is where threads help.
-        let texts: Vec<String> = pool.install(|| {
-            words
-                .par_chunks(TEXT_ROWS)
-                .zip(vectors.par_chunks(TEXT_ROWS * rows.dim))
-                .map(|(words, vectors)| {
-                    let mut text = String::with_capacity(vectors.len() * 13);
-                    for (word, vector) in words.iter().zip(vectors.chunks_exact(rows.dim)) {
-                        text_line(&mut text, word, vector);
-                    }
-                    text
-                })
-                .collect()
-        });
-        for text in texts {
-            file.write_all(text.as_bytes()).map_err(StoreError::io("write", path))?;
-        }
-    }
-    rows.check(written)?;
-    Ok((file.commit(format.file_name(), written)?, rows.dim))
-}
-
-fn write_binary(mut rows: Rows<'_>, path: &Path) -> Result<(FileEntry, usize)> {
-    let format = Format::Word2vecBinary;
-    let mut file = AtomicFile::create(path)?;
-    let mut written = 0;
-    let mut bytes = Vec::new();
-    while let Some((batch, vectors)) = rows.next_batch()? {
-        bytes.clear();
-        if written == 0 {
-            bytes.extend_from_slice(format!("{} {}\n", rows.rows(), rows.dim).as_bytes());
-        }
-        written += batch.rows() as u64;
-        for (word, vector) in words(&batch, format)?.iter().zip(vectors.chunks_exact(rows.dim)) {
-            bytes.extend_from_slice(word.as_bytes());
-            bytes.push(b' ');
-            bytes.extend(vector.iter().flat_map(|value| value.to_le_bytes()));
-            bytes.push(b'\n');
-        }
-        file.write_all(&bytes).map_err(StoreError::io("write", path))?;
-    }
-    rows.check(written)?;
-    Ok((file.commit(format.file_name(), written)?, rows.dim))
-}
-
-/// The words of a batch, all of which can stand in a file whose fields are separated by white space.
-fn words(batch: &Batch, format: Format) -> Result<Vec<&str>> {
-    let words: Vec<&str> = batch.text(WORD)?.iter().collect();
-    match words.iter().find(|word| word.is_empty() || word.contains(char::is_whitespace)) {
-        Some(word) => Err(Error::Separator { word: (*word).to_owned(), format: format.name() }),
-        None => Ok(words),
-    }
-}
-
-/// Appends a line of the text formats: the word and its values, with the fewest digits that read back.
-pub fn text_line(text: &mut String, word: &str, vector: &[f32]) {
-    text.push_str(word);
-    for value in vector {
-        write!(text, " {value}").expect("a String takes any text");
-    }
-    text.push('\n');
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use lexmill_store::Error as StoreError;
 use lexmill_vocab::{Interner, Subwords, Vocabulary};
 
+use crate::rows::{Rows, Source};
 use crate::{Embeddings, Error, Result};
 
 /// What a `.bin` file starts with.
@@ -381,8 +382,7 @@ impl FastTextFile {
     /// # Errors
     /// If the file can't be read, or holds a value that is not finite.
     pub fn embeddings(&self) -> Result<Embeddings> {
-        let vocabulary = Vocabulary::from_ordered(self.words())
-            .map_err(|error| Error::DuplicateWord { word: error.word }.in_file(&self.path))?;
+        let vocabulary = Vocabulary::from_words(self.words.clone(), self.counts.iter().copied());
         let mut vectors = vec![0.0; self.len() * self.dim];
         let (mut buckets, mut row) = (Vec::new(), vec![0.0; self.dim]);
         for (id, vector) in (0..).zip(vectors.chunks_exact_mut(self.dim)) {
@@ -390,6 +390,52 @@ impl FastTextFile {
             self.compose(Some(id), &buckets, &mut row, vector)?;
         }
         Embeddings::new(vocabulary, self.dim, vectors).map_err(|error| error.in_file(&self.path))
+    }
+}
+
+/// The words of a file with their composed vectors, some at a time.
+pub(crate) struct FastTextWords {
+    file: FastTextFile,
+    next: u32,
+    buckets: Vec<u32>,
+    row: Vec<f32>,
+}
+
+/// Words whose vectors are composed at a time.
+const BATCH_WORDS: usize = 1 << 10;
+
+impl FastTextWords {
+    pub(crate) fn new(file: FastTextFile) -> FastTextWords {
+        let row = vec![0.0; file.dim];
+        FastTextWords { file, next: 0, buckets: Vec::new(), row }
+    }
+}
+
+impl Source for FastTextWords {
+    fn dim(&self) -> usize {
+        self.file.dim
+    }
+
+    fn rows(&self) -> Option<u64> {
+        Some(self.file.len() as u64)
+    }
+
+    fn next_rows(&mut self) -> Result<Option<Rows>> {
+        let (file, dim) = (&self.file, self.file.dim);
+        let first = self.next as usize;
+        let end = file.len().min(first + BATCH_WORDS);
+        let mut rows = Rows::of_vectors(vec![0.0; (end - first) * dim]);
+        let mut vectors = std::mem::take(&mut rows.vectors);
+        for vector in vectors.chunks_exact_mut(dim) {
+            let word = file.words.word(self.next);
+            file.settings.subwords.buckets(word, &mut self.buckets);
+            file.compose(Some(self.next), &self.buckets, &mut self.row, vector)?;
+            rows.push_word(word);
+            self.next += 1;
+        }
+        rows.counts.extend_from_slice(&file.counts[first..end]);
+        rows.vectors = vectors;
+        Ok((end > first).then_some(rows))
     }
 }
 
@@ -447,8 +493,11 @@ impl Dictionary {
             return Ok(());
         };
         let before = self.words.len();
-        if (self.words.intern(word) as usize) < before {
-            return Err(Error::DuplicateWord { word: word.to_owned() }.in_file(head.path));
+        let id = self.words.intern(word);
+        if (id as usize) < before {
+            let rows = [u64::from(self.rows[id as usize]) + 1, entry + 1];
+            let error = Error::DuplicateWord { word: word.to_owned(), rows };
+            return Err(error.in_file(head.path));
         }
         self.counts.push(count);
         self.rows.push(entry as u32);

@@ -17,6 +17,7 @@
 
 use lexmill_vocab::{Vocabulary, WordId};
 
+use crate::read::first_not_finite;
 use crate::{Error, Result, norm};
 
 /// Words with their vectors.
@@ -37,7 +38,7 @@ impl Embeddings {
             let (words, floats) = (vocabulary.len(), vectors.len());
             return Err(Error::Shape { words, dim, floats });
         }
-        if let Some(place) = vectors.iter().position(|x| !x.is_finite()) {
+        if let Some(place) = first_not_finite(&vectors) {
             let word = vocabulary.word((place / dim) as WordId).to_owned();
             return Err(Error::NotFinite { word, value: vectors[place] });
         }

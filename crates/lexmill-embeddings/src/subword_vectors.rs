@@ -8,8 +8,9 @@ use lexmill_store::{Error as StoreError, Manifest};
 use lexmill_vocab::Subwords;
 use serde_json::Value;
 
-use crate::export::{self, Format, VectorChoice};
+use crate::export::{self, VectorChoice};
 use crate::fasttext::{add, scale};
+use crate::format::Format;
 use crate::model::{self, BUCKET, NGRAMS, PARAMETERS, VECTOR};
 use crate::{Embeddings, FastTextFile, Result};
 

@@ -37,6 +37,14 @@ pub enum Error {
         /// What the Parquet library said.
         message: String,
     },
+    /// An Arrow IPC file could not be read or written.
+    #[error("{path:?} can't be read as an Arrow IPC file: {message}")]
+    Arrow {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, in the words of the Arrow library where it found it.
+        message: String,
+    },
     /// A table lacks a column, or it has another type.
     #[error("{path:?} has no column {column:?} of type {expected}; it has: {found}")]
     Column {

@@ -84,6 +84,16 @@ impl Vocabulary {
         Ok(vocabulary)
     }
 
+    /// Words that already have their ids, with their counts.
+    ///
+    /// # Panics
+    /// If there are fewer counts than words.
+    pub fn from_words(words: Interner, counts: impl IntoIterator<Item = u64>) -> Vocabulary {
+        let counts: Vec<u64> = counts.into_iter().take(words.len()).collect();
+        assert_eq!(counts.len(), words.len(), "a count for each word");
+        Vocabulary { words, counts }
+    }
+
     /// The number of words.
     pub fn len(&self) -> usize {
         self.counts.len()

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use super::*;
+use crate::Format;
 use crate::SubwordVectors;
-use crate::export::{self, ExportSettings, Format, VectorChoice};
+use crate::export::{self, ExportSettings, VectorChoice};
 use crate::fixture::{Shape, WORDS, write_model};
 use lexmill_store::table::TableReader;
 use lexmill_store::{Progress, Resources, StageKey};

@@ -73,7 +73,7 @@ fn errors_name_the_line() {
     check_error(b"a 1 x\n", "line 1: \"x\" is not a number");
     check_error(b"a 1 2\nb 1 NaN\n", "line 2: the value NaN is not finite");
     check_error(b"a 1 2\nb 1 1e99\n", "line 2: the value 1e99 is not finite");
-    check_error(b"a 1 2\n\nb 1 2\na 3 4\n", "line 4: the word \"a\" stands twice");
+    check_error(b"a 1 2\n\nb 1 2\na 3 4\n", "the word \"a\" stands twice, in rows 1 and 3");
     check_error(b"a 1 2\n\xFF 1 2\n", "line 2: it is not UTF-8");
     check_error(b"3 2\na 1 2\nb 1 2\n", "has 2 rows, but its header says 3; it was cut off");
     check_error(b"", "holds no words");
@@ -91,8 +91,14 @@ fn a_header_allocates_nothing() {
 
 #[test]
 fn a_line_without_end_is_refused() {
-    let endless = vec![b'x'; MAX_LINE_BYTES as usize + 10];
+    let most = text::MAX_LINE_BYTES as usize;
+    let endless = vec![b'x'; most + 10];
     check_error(&endless, "line 1: it is longer than");
+    for length in [most + 10, 3 * most] {
+        let line = "x".repeat(length);
+        check_error(format!("a 1\n{line}").as_bytes(), "line 2: it is longer than");
+        check_error(format!("a 1\nb 2\n{line} 1\nc 3\n").as_bytes(), "line 3: it is longer than");
+    }
 }
 
 #[test]
@@ -188,6 +194,26 @@ fn what_is_not_there_or_not_an_export_is_named() {
     assert!(error.contains("nowhere"), "{error}");
     let error = Embeddings::read(directory.path()).unwrap_err().to_string();
     assert!(error.contains("not a finished export or"), "{error}");
+}
+
+#[test]
+fn long_text_is_read_in_blocks_and_errors_still_name_the_line() {
+    let mut text = String::from("60000 3\n");
+    for i in 0..60_000u32 {
+        text += &format!("word{i} {i} -{i}.25 0.{i}\n");
+        if i % 1000 == 7 {
+            text.push('\n');
+        }
+    }
+    let read_all = read(text.as_bytes()).unwrap();
+    assert_eq!(read_all.len(), 60_000);
+    for i in [0u32, 1, 31_999, 59_999] {
+        assert_eq!(words(&read_all)[i as usize], format!("word{i}"));
+        assert_eq!(read_all.vector(i)[..2], [i as f32, -(i as f32 + 0.25)]);
+    }
+    let broken = text.replace("word40000 40000 ", "word40000 x ");
+    let line = broken.lines().position(|line| line.starts_with("word40000 ")).unwrap() + 1;
+    check_error(broken.as_bytes(), &format!("line {line}: \"x\" is not a number"));
 }
 
 proptest! {

@@ -4,8 +4,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type, UInt32Type, UInt64Type};
-use arrow_array::{Array, LargeStringArray, RecordBatch, StringArray, StringViewArray};
+use arrow_array::types::{
+    Float16Type, Float32Type, Float64Type, Int8Type, Int32Type, Int64Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{
+    Array, ArrayRef, LargeStringArray, OffsetSizeTrait, RecordBatch, StringArray, StringViewArray,
+};
 use arrow_schema::{DataType, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -22,6 +26,8 @@ pub struct TableReader {
     reader: ParquetRecordBatchReader,
     path: PathBuf,
     rows: u64,
+    groups: Vec<u64>,
+    columns: Vec<String>,
     metadata: Value,
 }
 
@@ -93,6 +99,9 @@ impl TableReader {
         let (file, metadata) = open(path, ArrowReaderOptions::new())?;
         let own = own_metadata(&metadata);
         let rows = metadata.metadata().file_metadata().num_rows().max(0) as u64;
+        let groups = metadata.metadata().row_groups();
+        let groups = groups.iter().map(|group| group.num_rows().max(0) as u64).collect();
+        let names = metadata.schema().fields().iter().map(|field| field.name().clone()).collect();
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
         let mask = match columns {
             None => ProjectionMask::all(),
@@ -116,12 +125,29 @@ impl TableReader {
             builder = builder.with_row_groups(vec![group]);
         }
         let reader = guard(path, || builder.build())?;
-        Ok(TableReader { reader, path: path.to_owned(), rows, metadata: own })
+        Ok(TableReader {
+            reader,
+            path: path.to_owned(),
+            rows,
+            groups,
+            columns: names,
+            metadata: own,
+        })
     }
 
     /// Rows of the whole table.
     pub fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// Rows of each row group of the whole table.
+    pub fn row_groups(&self) -> &[u64] {
+        &self.groups
+    }
+
+    /// The names of all columns of the table, whichever are read.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
     }
 
     /// What Lexmill noted about the table; null for a file from elsewhere.
@@ -138,7 +164,7 @@ impl Iterator for TableReader {
         let next = guard(&self.path, || reader.next().transpose().map_err(Into::into));
         match next {
             Ok(None) => None,
-            Ok(Some(batch)) => Some(Ok(Batch { batch, path: self.path.clone() })),
+            Ok(Some(batch)) => Some(Ok(Batch::new(batch, &self.path))),
             Err(error) => Some(Err(error)),
         }
     }
@@ -187,6 +213,10 @@ impl<'a> Text<'a> {
 }
 
 impl Batch {
+    pub(super) fn new(batch: RecordBatch, path: &Path) -> Batch {
+        Batch { batch, path: path.to_owned() }
+    }
+
     /// The number of rows.
     pub fn rows(&self) -> usize {
         self.batch.num_rows()
@@ -266,32 +296,107 @@ impl Batch {
     /// # Errors
     /// If there is no such column of that type, or the vectors differ in length.
     pub fn vectors(&self, name: &str) -> Result<(&[f32], usize)> {
-        let column = self.column(name, "list of f32")?;
-        let rows = column.len();
-        let (values, offset, dim) = match column.data_type() {
-            DataType::FixedSizeList(_, dim) => {
-                let list = column.as_fixed_size_list();
-                (list.values(), 0, *dim as usize)
-            }
-            DataType::List(_) => {
-                let list = column.as_list::<i32>();
-                let offsets = list.offsets();
-                let dim = if rows == 0 { 0 } else { (offsets[1] - offsets[0]) as usize };
-                if offsets.windows(2).any(|pair| (pair[1] - pair[0]) as usize != dim) {
-                    let problem = format!("its column {name:?} has vectors of several lengths");
-                    return Err(Error::corrupt(&self.path, problem));
-                }
-                (list.values(), offsets[0] as usize, dim)
-            }
-            _ => return Err(self.missing(name, "list of f32")),
-        };
-        if values.null_count() > 0 {
-            return Err(Error::corrupt(&self.path, format!("its column {name:?} has nulls")));
-        }
-        let floats = values
+        let lists = self.lists(name)?;
+        let floats = lists
+            .values
             .as_primitive_opt::<Float32Type>()
             .ok_or_else(|| self.missing(name, "list of f32"))?;
-        Ok((&floats.values()[offset..offset + rows * dim], dim))
+        Ok((&floats.values()[lists.range()], lists.dim))
+    }
+
+    /// A column of vectors of numbers, as 32-bit floats end to end, and the dimension: lists of f16,
+    /// f32, f64 (rounded) or i8.
+    ///
+    /// # Errors
+    /// As [`vectors`](Batch::vectors).
+    pub fn numbers(&self, name: &str) -> Result<(Vec<f32>, usize)> {
+        let lists = self.lists(name)?;
+        let (values, range) = (lists.values, lists.range());
+        let floats = match values.data_type() {
+            DataType::Float32 => values.as_primitive::<Float32Type>().values()[range].to_vec(),
+            DataType::Float64 => {
+                let values = &values.as_primitive::<Float64Type>().values()[range];
+                values.iter().map(|&value| value as f32).collect()
+            }
+            DataType::Float16 => {
+                let values = &values.as_primitive::<Float16Type>().values()[range];
+                values.iter().map(|value| value.to_f32()).collect()
+            }
+            DataType::Int8 => {
+                let values = &values.as_primitive::<Int8Type>().values()[range];
+                values.iter().map(|&value| f32::from(value)).collect()
+            }
+            _ => return Err(self.missing(name, "list of numbers")),
+        };
+        Ok((floats, lists.dim))
+    }
+
+    /// A column of whole numbers that are not negative, of 32 or 64 bits.
+    ///
+    /// # Errors
+    /// If there is no such column of that type.
+    pub fn sizes(&self, name: &str) -> Result<Vec<u64>> {
+        const EXPECTED: &str = "whole numbers, none negative";
+        fn all<N: Copy + TryInto<u64>>(values: &[N]) -> Option<Vec<u64>> {
+            values.iter().map(|&value| value.try_into().ok()).collect()
+        }
+        let column = self.column(name, EXPECTED)?;
+        let values = match column.data_type() {
+            DataType::UInt64 => all(column.as_primitive::<UInt64Type>().values()),
+            DataType::UInt32 => all(column.as_primitive::<UInt32Type>().values()),
+            DataType::Int64 => all(column.as_primitive::<Int64Type>().values()),
+            DataType::Int32 => all(column.as_primitive::<Int32Type>().values()),
+            _ => None,
+        };
+        values.ok_or_else(|| self.missing(name, EXPECTED))
+    }
+
+    fn lists(&self, name: &str) -> Result<Lists<'_>> {
+        let column = self.column(name, "list of f32")?;
+        let rows = column.len();
+        let lists = match column.data_type() {
+            DataType::FixedSizeList(_, dim) => {
+                let list = column.as_fixed_size_list();
+                let (values, dim) = (list.values(), *dim as usize);
+                Lists { values, start: 0, dim, rows }
+            }
+            DataType::List(_) => self.variable::<i32>(name, column)?,
+            DataType::LargeList(_) => self.variable::<i64>(name, column)?,
+            _ => return Err(self.missing(name, "list of f32")),
+        };
+        if lists.values.null_count() > 0 {
+            return Err(Error::corrupt(&self.path, format!("its column {name:?} has nulls")));
+        }
+        Ok(lists)
+    }
+
+    fn variable<'a, O: OffsetSizeTrait>(
+        &'a self,
+        name: &str,
+        column: &'a dyn Array,
+    ) -> Result<Lists<'a>> {
+        let (list, rows) = (column.as_list::<O>(), column.len());
+        let offsets = list.offsets();
+        let dim = if rows == 0 { 0 } else { (offsets[1] - offsets[0]).as_usize() };
+        if offsets.windows(2).any(|pair| (pair[1] - pair[0]).as_usize() != dim) {
+            let problem = format!("its column {name:?} has vectors of several lengths");
+            return Err(Error::corrupt(&self.path, problem));
+        }
+        Ok(Lists { values: list.values(), start: offsets[0].as_usize(), dim, rows })
+    }
+}
+
+/// Lists of one length, end to end in `values` from `start`.
+struct Lists<'a> {
+    values: &'a ArrayRef,
+    start: usize,
+    dim: usize,
+    rows: usize,
+}
+
+impl Lists<'_> {
+    fn range(&self) -> std::ops::Range<usize> {
+        self.start..self.start + self.rows * self.dim
     }
 }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::{
-    ArrayRef, FixedSizeListArray, Float32Array, Float64Array, RecordBatch, UInt32Array, UInt64Array,
+    ArrayRef, FixedSizeListArray, Float16Array, Float32Array, Float64Array, Int8Array, RecordBatch,
+    UInt32Array, UInt64Array,
 };
 use arrow_schema::{DataType, Field, Schema};
+use half::f16;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::KeyValue;
@@ -35,11 +37,27 @@ pub enum ColumnType {
     F64,
     /// Vectors of this many 32-bit floats.
     Vector(usize),
+    /// Vectors of this many 16-bit floats.
+    HalfVector(usize),
+    /// Vectors of this many 8-bit whole numbers.
+    ByteVector(usize),
+}
+
+impl ColumnType {
+    /// Bytes of a row's vector; 0 of other columns.
+    fn vector_bytes(self) -> usize {
+        match self {
+            ColumnType::Vector(dim) => 4 * dim,
+            ColumnType::HalfVector(dim) => 2 * dim,
+            ColumnType::ByteVector(dim) => dim,
+            _ => 0,
+        }
+    }
 }
 
 /// The values of a column in a batch.
 #[derive(Debug, Clone)]
-pub struct Column(ArrayRef);
+pub struct Column(pub(super) ArrayRef);
 
 impl Column {
     /// Strings.
@@ -76,37 +94,62 @@ impl Column {
     /// # Panics
     /// If `values.len()` is not a multiple of `dim`, or `dim` is 0.
     pub fn vectors(values: Vec<f32>, dim: usize) -> Column {
-        assert_eq!(values.len() % dim, 0, "whole vectors");
-        let array = FixedSizeListArray::new(
-            element(),
-            i32::try_from(dim).expect("a dimension fits 31 bits"),
-            Arc::new(Float32Array::from(values)),
-            None,
-        );
-        Column(Arc::new(array))
+        Column::lists(Arc::new(Float32Array::from(values)), dim)
     }
 
-    fn len(&self) -> usize {
+    /// Vectors of `dim` 16-bit floats each, end to end.
+    ///
+    /// # Panics
+    /// If `values.len()` is not a multiple of `dim`, or `dim` is 0.
+    pub fn half_vectors(values: Vec<f16>, dim: usize) -> Column {
+        Column::lists(Arc::new(Float16Array::from(values)), dim)
+    }
+
+    /// Vectors of `dim` 8-bit whole numbers each, end to end.
+    ///
+    /// # Panics
+    /// If `values.len()` is not a multiple of `dim`, or `dim` is 0.
+    pub fn byte_vectors(values: Vec<i8>, dim: usize) -> Column {
+        Column::lists(Arc::new(Int8Array::from(values)), dim)
+    }
+
+    fn lists(values: ArrayRef, dim: usize) -> Column {
+        assert_eq!(values.len() % dim, 0, "whole vectors");
+        let element = element(values.data_type().clone());
+        let dim = i32::try_from(dim).expect("a dimension fits 31 bits");
+        Column(Arc::new(FixedSizeListArray::new(element, dim, values, None)))
+    }
+
+    pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 }
 
-fn element() -> Arc<Field> {
-    Arc::new(Field::new("element", DataType::Float32, false))
+fn element(of: DataType) -> Arc<Field> {
+    Arc::new(Field::new("element", of, false))
 }
 
 fn data_type(column: ColumnType) -> DataType {
+    let lists = |of: DataType, dim: usize| {
+        let dim = i32::try_from(dim).expect("a dimension fits 31 bits");
+        DataType::FixedSizeList(element(of), dim)
+    };
     match column {
         ColumnType::Text | ColumnType::UniqueText => DataType::Utf8,
         ColumnType::U32 => DataType::UInt32,
         ColumnType::U64 => DataType::UInt64,
         ColumnType::F32 => DataType::Float32,
         ColumnType::F64 => DataType::Float64,
-        ColumnType::Vector(dim) => DataType::FixedSizeList(
-            element(),
-            i32::try_from(dim).expect("a dimension fits 31 bits"),
-        ),
+        ColumnType::Vector(dim) => lists(DataType::Float32, dim),
+        ColumnType::HalfVector(dim) => lists(DataType::Float16, dim),
+        ColumnType::ByteVector(dim) => lists(DataType::Int8, dim),
     }
+}
+
+/// The schema of a table with these columns.
+pub(super) fn schema(columns: &[(&str, ColumnType)]) -> Schema {
+    let field = |&(name, column): &(&str, ColumnType)| Field::new(name, data_type(column), false);
+    Schema::new(columns.iter().map(field).collect::<Vec<_>>())
 }
 
 /// What all our files have in common.
@@ -140,9 +183,7 @@ impl TableWriter {
         metadata: &Value,
     ) -> Result<TableWriter> {
         let mut builder = properties();
-        let floats =
-            |column: ColumnType| if let ColumnType::Vector(dim) = column { dim } else { 0 };
-        let row_bytes = 4 * columns.iter().map(|&(_, column)| floats(column)).sum::<usize>();
+        let row_bytes = columns.iter().map(|(_, column)| column.vector_bytes()).sum::<usize>();
         if let Some(rows) = (VECTOR_GROUP_BYTES as usize).checked_div(row_bytes) {
             builder = builder.set_max_row_group_row_count(Some(rows.clamp(1 << 8, 1 << 15)));
         }
@@ -151,19 +192,18 @@ impl TableWriter {
                 let leaf = ColumnPath::new(vec![name.into()]);
                 builder = builder.set_column_dictionary_enabled(leaf, false);
             }
-            if let ColumnType::Vector(_) = column {
-                // Floats have no repeats for a dictionary; their bytes split by significance compress.
+            if column.vector_bytes() > 0 {
+                // Numbers have no repeats for a dictionary.
                 let leaf = ColumnPath::new(vec![name.into(), "list".into(), "element".into()]);
-                builder = builder
-                    .set_column_dictionary_enabled(leaf.clone(), false)
-                    .set_column_encoding(leaf, Encoding::BYTE_STREAM_SPLIT);
+                builder = builder.set_column_dictionary_enabled(leaf.clone(), false);
+                if let ColumnType::Vector(_) = column {
+                    // The bytes of floats split by significance compress. Readers take that of 32-bit
+                    // floats, and some of them of no others.
+                    builder = builder.set_column_encoding(leaf, Encoding::BYTE_STREAM_SPLIT);
+                }
             }
         }
-        let fields: Vec<Field> = columns
-            .iter()
-            .map(|&(name, column)| Field::new(name, data_type(column), false))
-            .collect();
-        TableWriter::with(path, Arc::new(Schema::new(fields)), builder, metadata)
+        TableWriter::with(path, Arc::new(schema(columns)), builder, metadata)
     }
 
     pub(crate) fn with(

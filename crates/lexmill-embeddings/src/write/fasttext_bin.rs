@@ -1,4 +1,4 @@
-//! Writing a complete model as fastText's `.bin`; the layout is in [`crate::fasttext`].
+//! Writing fastText's `.bin`: a complete model, or vectors alone; the layout is in [`crate::fasttext`].
 
 use std::io::Write;
 use std::path::Path;
@@ -7,24 +7,28 @@ use lexmill_store::table::TableReader;
 use lexmill_store::{AtomicFile, Error as StoreError, FileEntry, Progress};
 use serde_json::Value;
 
-use super::Format;
+use super::{Head, Sink};
 use crate::fasttext::{MAGIC, VERSION};
+use crate::format::Format;
 use crate::model::{
     self, BUCKET, CONTEXT_VECTOR, COUNT, LOSS, NGRAMS, NODE, NODES, OWN_VECTOR, PARAMETERS,
     SETTINGS, TOKENS, VECTOR, VOCABULARY, WORD, read_model,
 };
+use crate::rows::Rows;
 use crate::subword_vectors::subwords;
 use crate::{Error, Result};
 
 /// Rows of zeros written at a time.
 const ZERO_ROWS: u64 = 1 << 10;
 
-/// Writes the model in a skipgram or cbow stage directory; returns the dimension too. Each table is
+/// Writes the model in a skipgram or cbow stage directory to `path`, which a manifest will call `name`;
+/// returns the dimension too. Each table is
 /// streamed through, the one of words three times.
-pub(super) fn write(
+pub(crate) fn write_model(
     directory: &Path,
     kind: &str,
     path: &Path,
+    name: &str,
     progress: &Progress,
 ) -> Result<(FileEntry, usize)> {
     let model = match kind {
@@ -73,32 +77,14 @@ pub(super) fn write(
         u64::from(maxn),
         100,
     ];
-    out.i32(MAGIC)?;
-    out.i32(VERSION)?;
-    for number in numbers {
-        out.size(number)?;
-    }
     let sample = metadata.value[SETTINGS]["sample"].as_f64().unwrap_or(0.0);
-    out.write(&sample.to_le_bytes())?;
-
-    out.size(rows)?;
-    out.size(rows)?;
-    out.i32(0)?;
     let tokens = metadata.value[TOKENS].as_u64().ok_or_else(|| metadata.wrong(TOKENS))?;
-    out.i64(tokens)?;
-    out.write(&(-1i64).to_le_bytes())?;
+    out.head(&numbers, sample, rows, tokens)?;
     let mut found = 0;
     for batch in words {
         let batch = batch?;
         for (word, &count) in batch.text(WORD)?.iter().zip(batch.u64(COUNT)?) {
-            if word.contains('\0') {
-                let format = Format::FasttextBin.name();
-                return Err(Error::Separator { word: word.to_owned(), format });
-            }
-            out.write(word.as_bytes())?;
-            out.write(&[0])?;
-            out.i64(count)?;
-            out.write(&[0])?;
+            out.entry(word, count)?;
         }
         found += batch.rows() as u64;
         progress.advance(batch.rows() as u64);
@@ -121,7 +107,7 @@ pub(super) fn write(
         let contexts = read_model(directory, &[CONTEXT_VECTOR])?;
         out.rows(contexts, &table, CONTEXT_VECTOR, None, rows)?;
     }
-    let entry = out.file.commit(Format::FasttextBin.file_name(), rows)?;
+    let entry = out.file.commit(name, rows)?;
     Ok((entry, out.dim))
 }
 
@@ -142,6 +128,57 @@ impl Metadata<'_> {
     }
 }
 
+/// A `.bin` of vectors without a model: they are its input rows, it has no n-grams, and its output rows
+/// are zeros.
+pub(super) struct WordsSink<'a> {
+    out: Out<'a>,
+    written: u64,
+}
+
+impl<'a> WordsSink<'a> {
+    pub(super) fn create(path: &'a Path, head: &Head<'_>) -> Result<WordsSink<'a>> {
+        let (words, counts) = head.words.expect("a format that begins with words gets them");
+        let mut out =
+            Out { file: AtomicFile::create(path)?, path, dim: head.dim, bytes: Vec::new() };
+        // Nothing was trained here: these are what fastText has as defaults.
+        let (window, epochs, min_count, negatives, rate) = (5, 5, 1, 5, 100);
+        let (negative_sampling, skipgram) = (2, 2);
+        let numbers = [
+            head.dim as u64,
+            window,
+            epochs,
+            min_count,
+            negatives,
+            1,
+            negative_sampling,
+            skipgram,
+            0,
+            0,
+            0,
+            rate,
+        ];
+        out.head(&numbers, 1e-4, head.rows, counts.iter().sum())?;
+        for (row, word) in words.words().enumerate() {
+            out.entry(word, counts.get(row).copied().unwrap_or(0))?;
+        }
+        out.matrix_head(head.rows)?;
+        Ok(WordsSink { out, written: 0 })
+    }
+}
+
+impl Sink for WordsSink<'_> {
+    fn write(&mut self, rows: &Rows) -> Result<()> {
+        self.written += rows.len() as u64;
+        self.out.floats(rows.vectors.iter().copied())
+    }
+
+    fn finish(mut self: Box<Self>, name: &str) -> Result<Vec<FileEntry>> {
+        self.out.matrix_head(self.written)?;
+        self.out.zeros(self.written)?;
+        Ok(vec![self.out.file.commit(name, self.written)?])
+    }
+}
+
 /// A `.bin` being written.
 struct Out<'a> {
     file: AtomicFile,
@@ -152,6 +189,33 @@ struct Out<'a> {
 }
 
 impl Out<'_> {
+    /// What stands before the words: settings in the file's order, and how many rows and tokens.
+    fn head(&mut self, numbers: &[u64; 12], sample: f64, rows: u64, tokens: u64) -> Result<()> {
+        self.i32(MAGIC)?;
+        self.i32(VERSION)?;
+        for &number in numbers {
+            self.size(number)?;
+        }
+        self.write(&sample.to_le_bytes())?;
+        self.size(rows)?;
+        self.size(rows)?;
+        self.i32(0)?;
+        self.i64(tokens)?;
+        self.write(&(-1i64).to_le_bytes())
+    }
+
+    /// A word of the dictionary.
+    fn entry(&mut self, word: &str, count: u64) -> Result<()> {
+        if word.contains('\0') {
+            let format = Format::FasttextBin.name();
+            return Err(Error::Separator { word: word.to_owned(), format });
+        }
+        self.write(word.as_bytes())?;
+        self.write(&[0])?;
+        self.i64(count)?;
+        self.write(&[0])
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         Ok(self.file.write_all(bytes).map_err(StoreError::io("write", self.path))?)
     }
