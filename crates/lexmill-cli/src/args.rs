@@ -2,12 +2,18 @@
 //!
 //! A field in a pipeline file changes what is produced; a flag changes only how.
 
+pub(crate) mod vectors;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use lexmill_pipeline::{KINDS, Kind, fields, read_value};
 use lexmill_store::{ByteSize, Resources};
+
+use self::vectors::{
+    AnalogyArgs, ConvertArgs, NeighborsArgs, OddOneOutArgs, SimilarityArgs, VectorArgs,
+};
 
 /// Word embeddings from large corpora, in stages that can be interrupted and give the same bytes
 /// every time.
@@ -133,34 +139,17 @@ enum Command {
         json: bool,
     },
     /// The nearest words by cosine
-    Neighbors {
-        /// Embeddings: a file (Parquet, or a format of word2vec, GloVe or fastText), an export, a
-        /// trained model, or a run directory with one
-        #[arg(value_name = "EMBEDDINGS")]
-        embeddings: PathBuf,
-        /// The words; of models with n-grams, any words
-        #[arg(value_name = "WORD", required = true)]
-        words: Vec<String>,
-        /// How many
-        #[arg(short = 'n', long, default_value_t = 10)]
-        count: usize,
-        /// Write JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Neighbors(NeighborsArgs),
+    /// The cosine of pairs of words
+    Similarity(SimilarityArgs),
+    /// A is to B as C is to what?
+    Analogy(AnalogyArgs),
+    /// The word that is least like the others
+    OddOneOut(OddOneOutArgs),
     /// The vectors of words, a line each: the word and its values
-    Vector {
-        /// Embeddings: a file (Parquet, or a format of word2vec, GloVe or fastText), an export, a
-        /// trained model, or a run directory with one
-        #[arg(value_name = "EMBEDDINGS")]
-        embeddings: PathBuf,
-        /// The words; of models with n-grams, any words
-        #[arg(value_name = "WORD", required = true)]
-        words: Vec<String>,
-        /// Write JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Vector(VectorArgs),
+    /// Write embeddings in another format
+    Convert(ConvertArgs),
     /// Show a table, a stage or a run: settings, schema, sizes, first rows
     #[cfg(feature = "inspect")]
     Inspect {
@@ -222,25 +211,17 @@ pub(crate) enum Task {
         output: PathBuf,
     },
     /// Show the nearest words.
-    Neighbors {
-        /// Where the vectors are.
-        embeddings: PathBuf,
-        /// Of which words.
-        words: Vec<String>,
-        /// How many.
-        count: usize,
-        /// As JSON.
-        json: bool,
-    },
+    Neighbors(NeighborsArgs),
+    /// Show how alike words are.
+    Similarity(SimilarityArgs),
+    /// Answer analogies.
+    Analogy(AnalogyArgs),
+    /// Show the words that don't belong.
+    OddOneOut(OddOneOutArgs),
     /// Show the vectors of words.
-    Vector {
-        /// Where the vectors are.
-        embeddings: PathBuf,
-        /// Of which words.
-        words: Vec<String>,
-        /// As JSON.
-        json: bool,
-    },
+    Vector(VectorArgs),
+    /// Write embeddings in another format.
+    Convert(ConvertArgs),
     /// Show a table or a directory.
     #[cfg(feature = "inspect")]
     Inspect {
@@ -284,10 +265,12 @@ pub(crate) fn parse() -> Request {
         Command::Validate { pipeline } => Task::Validate(pipeline),
         Command::Status { pipeline, json } => Task::Status(pipeline, json),
         Command::Test { pipeline, json } => Task::Test(pipeline, json),
-        Command::Neighbors { embeddings, words, count, json } => {
-            Task::Neighbors { embeddings, words, count, json }
-        }
-        Command::Vector { embeddings, words, json } => Task::Vector { embeddings, words, json },
+        Command::Neighbors(args) => Task::Neighbors(args),
+        Command::Similarity(args) => Task::Similarity(args),
+        Command::Analogy(args) => Task::Analogy(args),
+        Command::OddOneOut(args) => Task::OddOneOut(args),
+        Command::Vector(args) => Task::Vector(args),
+        Command::Convert(args) => Task::Convert(args),
         #[cfg(feature = "inspect")]
         Command::Inspect { path, rows, word, json } => Task::Inspect { path, rows, word, json },
     };

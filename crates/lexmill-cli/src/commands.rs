@@ -1,17 +1,20 @@
 //! One module for each command.
 
+mod convert;
 #[cfg(feature = "inspect")]
 mod inspect;
 mod neighbors;
 mod pipeline;
+mod questions;
 mod scores;
 mod stage;
 mod tokens;
 mod vectors;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::args::{Request, Task};
+use crate::args::{Request, RunSettings, Task};
 
 /// Does what was asked for.
 pub(crate) fn execute(request: Request) -> Result<()> {
@@ -28,11 +31,20 @@ pub(crate) fn execute(request: Request) -> Result<()> {
         Task::Stage { kind, table, inputs, output } => {
             stage::run(settings, kind, table, &inputs, &output)
         }
-        Task::Neighbors { embeddings, words, count, json } => {
-            neighbors::run(&embeddings, &words, count, json)
-        }
-        Task::Vector { embeddings, words, json } => vectors::run(&embeddings, &words, json),
+        Task::Neighbors(args) => pool(settings)?.install(|| neighbors::run(&args)),
+        Task::Similarity(args) => pool(settings)?.install(|| questions::similarity(&args)),
+        Task::Analogy(args) => pool(settings)?.install(|| questions::analogy(&args)),
+        Task::OddOneOut(args) => pool(settings)?.install(|| questions::odd(&args)),
+        Task::Vector(args) => pool(settings)?.install(|| vectors::run(&args)),
+        Task::Convert(args) => pool(settings)?.install(|| convert::run(settings, &args)),
         #[cfg(feature = "inspect")]
         Task::Inspect { path, rows, word, json } => inspect::run(&path, rows, word, json),
     }
+}
+
+/// The threads of commands that are no stage.
+fn pool(settings: &RunSettings) -> Result<ThreadPool> {
+    let threads = settings.resources().threads;
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.with_context(|| format!("could not start {threads} worker threads"))
 }

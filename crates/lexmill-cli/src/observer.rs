@@ -45,6 +45,15 @@ impl Reporter {
         Reporter { quiet: settings.quiet, json, bar, phase: Mutex::new(None) }
     }
 
+    /// Takes the bar away: some work is done.
+    pub(crate) fn over(&self) {
+        if let Some(bar) = &self.bar {
+            bar.set_message("");
+            bar.finish_and_clear();
+            bar.reset();
+        }
+    }
+
     fn say(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| line(text)),
@@ -173,11 +182,7 @@ impl Observer for Reporter {
             let report = manifest.report.to_string();
             tracing::info!(stage, kind = kind.name(), seconds, bytes, report, "ends");
         }
-        if let Some(bar) = &self.bar {
-            bar.set_message("");
-            bar.finish_and_clear();
-            bar.reset();
-        }
+        self.over();
         let count = |name: &str| manifest.report[name].as_u64().map(thousands);
         let mut parts = Vec::new();
         for (name, unit) in [

@@ -212,6 +212,22 @@ pub enum Error {
         /// Dimensions.
         dim: usize,
     },
+    /// A run without vectors.
+    #[error("{path:?} holds no finished export stage or model")]
+    NoneInRun {
+        /// The run directory.
+        path: PathBuf,
+    },
+    /// A run with several vectors.
+    #[error("{path:?} holds several {what}, name one: {stages:?}")]
+    SeveralInRun {
+        /// The run directory.
+        path: PathBuf,
+        /// What there are several of.
+        what: &'static str,
+        /// Their directories.
+        stages: Vec<PathBuf>,
+    },
     /// An export into no format.
     #[error(
         "formats is empty: name at least one of {formats}", formats = formats()

@@ -3,6 +3,7 @@
 //! - [`Embeddings`]: words with their vectors, `(vocabulary, dim)`, in memory.
 //!   [`Embeddings::read`] takes every [`Format`], and models.
 //! - [`open`]: the same some rows at a time, as a [`Source`]. [`convert`]: from any format to any.
+//! - [`Vectors`]: what a person means by a path, a run directory as well.
 //! - [`SubwordVectors`]: vectors of words that were never seen. [`FastTextFile`]: a complete model of
 //!   fastText's, a row at a time.
 //! - [`export`]: the stage that reads the table of a trained model and writes embeddings in the
@@ -26,6 +27,7 @@ mod precision;
 mod read;
 mod rows;
 mod subword_vectors;
+mod vectors;
 mod write;
 
 pub use error::{Error, LineProblem, Result};
@@ -34,7 +36,8 @@ pub use format::{FORMATS, Format, Packing, Precision};
 pub use kernels::{dot, norm};
 pub use matrix::Embeddings;
 pub use neighbors::{AnalogyMethod, Neighbors, Query, Scored, cosine, odd_one_out, offset};
-pub use read::{ReadOptions, open};
+pub use read::{ReadOptions, open, read};
 pub use rows::{Rows, Source};
 pub use subword_vectors::SubwordVectors;
+pub use vectors::{Vectors, find};
 pub use write::text_line;

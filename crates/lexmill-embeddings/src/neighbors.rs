@@ -66,6 +66,8 @@ pub struct Neighbors<'a> {
     embeddings: &'a Embeddings,
     /// 1 / |v|, and 0 for a vector of zeros, which thereby is at cosine 0 from everything.
     inverse_norms: Vec<f32>,
+    /// Answers are among so many words, the first.
+    words: usize,
 }
 
 impl<'a> Neighbors<'a> {
@@ -73,7 +75,13 @@ impl<'a> Neighbors<'a> {
     pub fn new(embeddings: &'a Embeddings) -> Neighbors<'a> {
         let vectors = embeddings.vectors().par_chunks_exact(embeddings.dim());
         let inverse_norms = vectors.map(|vector| inverse_norm(vector) as f32).collect();
-        Neighbors { embeddings, inverse_norms }
+        Neighbors { embeddings, inverse_norms, words: embeddings.len() }
+    }
+
+    /// Looks for answers among the first `words` only: the most frequent ones, as files have them.
+    pub fn among(mut self, words: usize) -> Neighbors<'a> {
+        self.words = words.min(self.embeddings.len());
+        self
     }
 
     /// The `k` words nearest to `query` with their cosines, nearest first, without those in
@@ -163,7 +171,7 @@ impl<'a> Neighbors<'a> {
     }
 
     fn blocks(&self) -> impl IndexedParallelIterator<Item = Range<usize>> {
-        let words = self.embeddings.len();
+        let words = self.words;
         let block = move |block: usize| {
             let start = block * BLOCK_WORDS;
             start..words.min(start + BLOCK_WORDS)
@@ -408,6 +416,8 @@ mod tests {
         assert!(neighbors.nearest(&[0.0, 0.0], 2, &[]).iter().all(|&(_, cosine)| cosine == 0.0));
         assert_eq!(neighbors.by_word("nobody", 3), None);
         assert_eq!(neighbors.nearest(&[1.0, 0.0], 0, &[]), []);
+        let first = neighbors.among(2).nearest(&[1.0, 1.0], 9, &[0]);
+        assert_eq!((first.len(), first[0].0), (1, 1));
     }
 
     proptest! {

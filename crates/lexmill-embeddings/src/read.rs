@@ -83,8 +83,16 @@ impl Embeddings {
     /// number, a word twice, invalid UTF-8 (in text each with its line), or fewer rows than its header says.
     /// Quantized models of fastText's are not read.
     pub fn read(path: &Path) -> Result<Embeddings> {
-        collect(Checked::new(open(path, &ReadOptions::default())?, path))
+        read(path, &ReadOptions::default())
     }
+}
+
+/// Reads embeddings of which more is known than their place: as [`Embeddings::read`].
+///
+/// # Errors
+/// As [`Embeddings::read`].
+pub fn read(path: &Path, options: &ReadOptions) -> Result<Embeddings> {
+    collect(Checked::new(open(path, options)?, path))
 }
 
 /// Opens embeddings for reading some rows at a time.

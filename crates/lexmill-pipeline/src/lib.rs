@@ -21,5 +21,5 @@ pub use estimate::Estimate;
 pub use fields::{Field, fields};
 pub use kinds::{KINDS, Kind, Settings};
 pub use plan::{Condition, Plan, PlannedStage, resolve_selection};
-pub use run::{Observer, Status, default_directory, read_status, run, run_stage};
+pub use run::{Observer, Status, default_directory, read_status, run, run_stage, watch};
 pub use tokens::{TestResult, preview_stage, run_tests};

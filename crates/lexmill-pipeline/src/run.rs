@@ -143,7 +143,7 @@ fn one(
     observer.begins(&stage.id, stage.kind, &found);
     let paths: Vec<PathBuf> = stage.inputs.iter().map(|input| directory.join(input)).collect();
     let begun = Instant::now();
-    let manifest = watched(&stage.id, Some(directory), observer, |progress| {
+    let manifest = watch_in(&stage.id, Some(directory), observer, |progress| {
         stage.settings.run(outside, &paths, &output, key, resources, progress)
     })
     .map_err(failed)?;
@@ -201,7 +201,7 @@ pub fn run_stage(
     }
     observer.begins(name, kind, &found);
     let begun = Instant::now();
-    let manifest = watched(name, None, observer, |progress| {
+    let manifest = watch_in(name, None, observer, |progress| {
         settings.run(&outside, input_directories, output, key, resources, progress)
     })
     .map_err(failed)?;
@@ -209,8 +209,13 @@ pub fn run_stage(
     Ok(manifest)
 }
 
+/// Does some work that is no stage while the observer is kept informed; `name` is what it is called.
+pub fn watch<T>(name: &str, observer: &dyn Observer, work: impl FnOnce(&Progress) -> T) -> T {
+    watch_in(name, None, observer, work)
+}
+
 /// Does some work while the observer and the status file are kept informed.
-fn watched<T>(
+fn watch_in<T>(
     stage: &str,
     directory: Option<&Path>,
     observer: &dyn Observer,

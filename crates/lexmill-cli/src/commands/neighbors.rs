@@ -1,13 +1,11 @@
 //! `lexmill neighbors`.
 
-use std::path::Path;
+use anyhow::Result;
+use lexmill_embeddings::{Embeddings, Neighbors, Query, Scored, Vectors};
+use serde_json::{Value, json};
 
-use anyhow::{Result, bail};
-use lexmill_embeddings::{Embeddings, Neighbors};
-use lexmill_vocab::WordId;
-use serde_json::json;
-
-use crate::commands::vectors::{Vectors, missing};
+use crate::args::vectors::{Best, NeighborsArgs};
+use crate::commands::vectors::{complain_of, direction, questions};
 use crate::output::{print, table};
 
 /// A word and the words nearest to it.
@@ -15,31 +13,35 @@ struct Found<'a> {
     word: &'a str,
     /// Whether it is in the vocabulary; else its vector is that of its n-grams.
     known: bool,
-    near: Vec<(WordId, f32)>,
+    near: Vec<Scored>,
 }
 
 /// Shows the nearest words of each word.
-pub(crate) fn run(path: &Path, words: &[String], count: usize, json: bool) -> Result<()> {
-    let vectors = Vectors::open(path)?;
+pub(crate) fn run(args: &NeighborsArgs) -> Result<()> {
+    let vectors = Vectors::open(&args.source.path, &args.source.options())?;
     let embeddings = vectors.embeddings()?;
-    let neighbors = Neighbors::new(&embeddings);
-    let (mut all, mut unanswered) = (Vec::new(), None);
-    for word in words {
-        let near = match neighbors.by_word(word, count) {
-            Some(near) => Some(near),
-            // Zeros have no direction.
-            None => vectors
-                .vector(word)?
-                .filter(|vector| vector.iter().any(|&value| value != 0.0))
-                .map(|vector| neighbors.nearest(&vector, count, &[])),
-        };
-        match near {
-            Some(near) => all.push(Found { word, known: vectors.knows(word), near }),
-            None => unanswered = unanswered.or(Some(word)),
+    let questions = questions(&args.asked, &args.asking, 1)?;
+    let (mut words, mut queries, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    for word in questions.iter().flatten() {
+        match direction(&vectors, word)? {
+            Some(vector) => {
+                let exclude = embeddings.vocabulary().id(word).into_iter().collect();
+                queries.push(Query { vector, exclude });
+                words.push(word.as_str());
+            }
+            None => unknown.push(word.as_str()),
         }
     }
-    print(&match json {
-        true => as_json(&embeddings, &all),
+    let answers = searched(&embeddings, &args.best).nearest_all(&queries, args.best.count);
+    let found = words.into_iter().zip(answers).map(|(word, near)| {
+        let known = vectors.knows(word);
+        Found { word, known, near }
+    });
+    print(&match args.asking.json {
+        true => {
+            let all: Vec<Value> = found.map(|found| found.json(&embeddings)).collect();
+            format!("{:#}\n", json!(all))
+        }
         false => {
             let note = |found: &Found<'_>| match (found.known, vectors.hint(found.word)) {
                 (true, _) => String::new(),
@@ -48,17 +50,15 @@ pub(crate) fn run(path: &Path, words: &[String], count: usize, json: bool) -> Re
                     format!(" (not in the vocabulary: by its n-grams; {lower:?} is)")
                 }
             };
-            all.iter().map(|found| found.text(&embeddings, &note(found))).collect()
+            found.map(|found| found.text(&embeddings, &note(&found))).collect()
         }
     })?;
-    match (unanswered, &vectors) {
-        (None, _) => Ok(()),
-        (Some(word), Vectors::Known(_)) => Err(missing(&vectors, word, embeddings.len(), path)),
-        (Some(word), Vectors::Any(_)) => bail!(
-            "{word:?} is not among the {} words of {path:?}, and none of its n-grams has a vector",
-            embeddings.len()
-        ),
-    }
+    complain_of(&vectors, &args.source.path, &unknown)
+}
+
+/// Where answers are looked for.
+pub(crate) fn searched<'e>(embeddings: &'e Embeddings, best: &Best) -> Neighbors<'e> {
+    Neighbors::new(embeddings).among(best.restrict.unwrap_or(usize::MAX))
 }
 
 /// A table of neighbours for each word that is known.
@@ -73,39 +73,39 @@ pub(crate) fn as_text(embeddings: &Embeddings, words: &[String], count: usize) -
 
 impl Found<'_> {
     fn text(&self, embeddings: &Embeddings, note: &str) -> String {
-        let vocabulary = embeddings.vocabulary();
-        let rows: Vec<Vec<String>> = self
-            .near
-            .iter()
-            .map(|&(id, cosine)| {
-                vec![
-                    format!("  {}", vocabulary.word(id)),
-                    format!("{cosine:.3}"),
-                    vocabulary.count(id).to_string(),
-                ]
-            })
-            .collect();
-        let table = table(&["  neighbor", "cosine", "count"], &rows, &[1, 2]);
+        let table = answers_text(embeddings, "neighbor", "cosine", &self.near);
         format!("{}{note}\n{table}", self.word)
+    }
+
+    fn json(&self, embeddings: &Embeddings) -> Value {
+        let near = answers_json(embeddings, "cosine", &self.near);
+        json!({ "word": self.word, "known": self.known, "neighbors": near })
     }
 }
 
-fn as_json(embeddings: &Embeddings, all: &[Found<'_>]) -> String {
+/// Some words with their scores and counts, as a table.
+pub(crate) fn answers_text(
+    embeddings: &Embeddings,
+    word: &str,
+    score: &str,
+    answers: &[Scored],
+) -> String {
     let vocabulary = embeddings.vocabulary();
-    let of = |found: &Found<'_>| {
-        let near: Vec<_> = found
-            .near
-            .iter()
-            .map(|&(id, cosine)| {
-                json!({
-                    "word": vocabulary.word(id),
-                    "cosine": cosine,
-                    "count": vocabulary.count(id),
-                })
-            })
-            .collect();
-        json!({ "word": found.word, "known": found.known, "neighbors": near })
-    };
-    let all: Vec<_> = all.iter().map(of).collect();
-    format!("{:#}\n", json!(all))
+    let rows: Vec<Vec<String>> = answers
+        .iter()
+        .map(|&(id, score)| {
+            let count = vocabulary.count(id).to_string();
+            vec![format!("  {}", vocabulary.word(id)), format!("{score:.3}"), count]
+        })
+        .collect();
+    table(&[&format!("  {word}"), score, "count"], &rows, &[1, 2])
+}
+
+/// Some words with their scores and counts, as JSON.
+pub(crate) fn answers_json(embeddings: &Embeddings, score: &str, answers: &[Scored]) -> Value {
+    let vocabulary = embeddings.vocabulary();
+    let answers = answers.iter().map(|&(id, value)| {
+        json!({ "word": vocabulary.word(id), score: value, "count": vocabulary.count(id) })
+    });
+    answers.collect()
 }

@@ -1,79 +1,106 @@
-//! `lexmill vector`, and opening what it and `lexmill neighbors` ask.
+//! `lexmill vector`, and what all commands that ask embeddings have in common.
 
-use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::Path;
 
-use anyhow::{Result, anyhow, bail};
-use lexmill_embeddings::export::{self, VectorChoice};
-use lexmill_embeddings::{Embeddings, SubwordVectors, model};
-use lexmill_store::Manifest;
+use anyhow::{Context, Result, anyhow, bail};
+use lexmill_embeddings::{Vectors, text_line};
 
+use crate::args::vectors::{Asking, VectorArgs};
 use crate::output::print;
 
-/// Words with their vectors.
-pub(crate) enum Vectors {
-    /// Of known words only.
-    Known(Embeddings),
-    /// Of any word.
-    Any(SubwordVectors),
-}
-
-impl Vectors {
-    /// Opens a file, a stage or a run.
-    pub(crate) fn open(path: &Path) -> Result<Vectors> {
-        let path = find(path)?;
-        Ok(match SubwordVectors::open(&path)? {
-            Some(any) => Vectors::Any(any),
-            None => Vectors::Known(Embeddings::read(&path)?),
-        })
-    }
-
-    /// All known words.
-    pub(crate) fn embeddings(&self) -> Result<Cow<'_, Embeddings>> {
-        Ok(match self {
-            Vectors::Known(embeddings) => Cow::Borrowed(embeddings),
-            Vectors::Any(any) => any.embeddings()?,
-        })
-    }
-
-    pub(crate) fn knows(&self, word: &str) -> bool {
-        match self {
-            Vectors::Known(embeddings) => embeddings.vocabulary().id(word).is_some(),
-            Vectors::Any(any) => any.knows(word),
-        }
-    }
-
-    /// The vector of a word, from its n-grams if need be and if there are any.
-    pub(crate) fn vector(&self, word: &str) -> Result<Option<Vec<f32>>> {
-        Ok(match self {
-            Vectors::Known(embeddings) => embeddings.vector_of(word).map(<[f32]>::to_vec),
-            Vectors::Any(any) => Some(any.vector(word)?),
-        })
-    }
-
-    /// Another spelling of an unknown word that is known.
-    pub(crate) fn hint(&self, word: &str) -> Option<String> {
-        let lower = word.to_lowercase();
-        (!self.knows(word) && self.knows(&lower)).then_some(lower)
-    }
-}
-
 /// That a word is not there.
-pub(crate) fn missing(vectors: &Vectors, word: &str, words: usize, path: &Path) -> anyhow::Error {
-    let hint = vectors.hint(word).map_or_else(String::new, |lower| format!("; {lower:?} is"));
-    anyhow!("{word:?} is not among the {words} words of {path:?}{hint}")
+pub(crate) fn missing(vectors: &Vectors, word: &str, path: &Path) -> anyhow::Error {
+    let words = match vectors.embeddings() {
+        Ok(embeddings) => embeddings.len(),
+        Err(error) => return error.into(),
+    };
+    match vectors {
+        Vectors::Known(_) => {
+            let hint =
+                vectors.hint(word).map_or_else(String::new, |lower| format!("; {lower:?} is"));
+            anyhow!("{word:?} is not among the {words} words of {path:?}{hint}")
+        }
+        Vectors::Any(_) => anyhow!(
+            "{word:?} is not among the {words} words of {path:?}, and none of its n-grams has a vector"
+        ),
+    }
+}
+
+/// The vector of a word. Of one that is not in the vocabulary, that of its n-grams, if any has one: zeros
+/// have no direction.
+pub(crate) fn direction(vectors: &Vectors, word: &str) -> Result<Option<Vec<f32>>> {
+    let vector = vectors.vector(word)?;
+    Ok(vector.filter(|vector| vectors.knows(word) || vector.iter().any(|&value| value != 0.0)))
+}
+
+/// The questions: of the command line, each of `words` words (0: all of them one question), and of a file,
+/// a line each. Words of a line stand between tabs, else between white space; where a question is one
+/// word, it is the line.
+pub(crate) fn questions(
+    asked: &[String],
+    asking: &Asking,
+    words: usize,
+) -> Result<Vec<Vec<String>>> {
+    let mut questions: Vec<Vec<String>> = match words {
+        _ if asked.is_empty() => Vec::new(),
+        0 => vec![asked.to_vec()],
+        _ => asked.chunks(words).map(<[String]>::to_vec).collect(),
+    };
+    if questions.last().is_some_and(|last| last.len() < words) {
+        bail!("{} words are no whole number of questions of {words} words", asked.len());
+    }
+    let Some(path) = &asking.file else { return Ok(questions) };
+    let mut bytes = Vec::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin().lock().read_to_end(&mut bytes).context("could not read standard input")?;
+    } else {
+        bytes = std::fs::read(path).with_context(|| format!("could not read {path:?}"))?;
+    }
+    for (number, line) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
+        let line = std::str::from_utf8(line)
+            .map_err(|_| anyhow!("{path:?}, line {number}: it is not UTF-8"))?
+            .trim_end_matches('\r');
+        // Google's set of analogies has its sections so.
+        if line.trim().is_empty() || (words == 3 && line.starts_with(':')) {
+            continue;
+        }
+        let fields: Vec<String> = match words {
+            1 => vec![line.to_owned()],
+            _ if line.contains('\t') => line.split('\t').map(|f| f.trim().to_owned()).collect(),
+            _ => line.split_whitespace().map(str::to_owned).collect(),
+        };
+        let least = if words == 0 { 3 } else { words };
+        if fields.len() < least {
+            bail!("{path:?}, line {number}: it has {} words and should have {least}", fields.len());
+        }
+        questions.push(fields);
+    }
+    Ok(questions)
+}
+
+/// Tells of the first of some words that are not there, and of how many more there are.
+pub(crate) fn complain_of(vectors: &Vectors, path: &Path, unknown: &[&str]) -> Result<()> {
+    let Some(first) = unknown.first() else { return Ok(()) };
+    let error = missing(vectors, first, path);
+    match unknown.len() {
+        1 => Err(error),
+        more => Err(anyhow!("{error}; {} more words are not", more - 1)),
+    }
 }
 
 /// Shows the vector of each word.
-pub(crate) fn run(path: &Path, words: &[String], json: bool) -> Result<()> {
-    let vectors = Vectors::open(path)?;
-    let mut found = Vec::new();
-    for word in words {
-        if let Some(vector) = vectors.vector(word)? {
-            found.push((word, vector));
+pub(crate) fn run(args: &VectorArgs) -> Result<()> {
+    let vectors = Vectors::open(&args.source.path, &args.source.options())?;
+    let questions = questions(&args.asked, &args.asking, 1)?;
+    let (mut found, mut unknown) = (Vec::new(), Vec::new());
+    for word in questions.iter().flatten() {
+        match vectors.vector(word)? {
+            Some(vector) => found.push((word, vector)),
+            None => unknown.push(word.as_str()),
         }
     }
-    print(&match json {
+    print(&match args.asking.json {
         true => {
             // Not by way of a `Value`, whose numbers are longer.
             let mut rows = Vec::new();
@@ -87,53 +114,10 @@ pub(crate) fn run(path: &Path, words: &[String], json: bool) -> Result<()> {
         false => {
             let mut text = String::new();
             for (word, vector) in &found {
-                export::text_line(&mut text, word, vector);
+                text_line(&mut text, word, vector);
             }
             text
         }
     })?;
-    match words.iter().find(|word| !found.iter().any(|(found, _)| found == word)) {
-        Some(word) => Err(missing(&vectors, word, vectors.embeddings()?.len(), path)),
-        None => Ok(()),
-    }
-}
-
-/// What to read of a run directory: the one export in it, or the model it was made of if that has
-/// n-grams, or the one model. Any other path is taken as it is.
-fn find(path: &Path) -> Result<PathBuf> {
-    if !path.is_dir() || path.join("manifest.json").exists() {
-        return Ok(path.to_owned());
-    }
-    let (mut exports, mut models) = (Vec::new(), Vec::new());
-    for entry in std::fs::read_dir(path)?.flatten() {
-        match Manifest::read(&entry.path()).ok().flatten() {
-            Some(manifest) if manifest.key.stage == export::KIND => {
-                exports.push((entry.path(), manifest));
-            }
-            Some(manifest) if model::KINDS.contains(&manifest.key.stage.as_str()) => {
-                models.push((entry.path(), manifest));
-            }
-            _ => {}
-        }
-    }
-    let paths = |found: &[(PathBuf, Manifest)]| {
-        let mut paths: Vec<PathBuf> = found.iter().map(|(path, _)| path.clone()).collect();
-        paths.sort();
-        paths
-    };
-    match (&exports[..], &models[..]) {
-        ([(export, of)], _) => {
-            let same = VectorChoice::keeps_words(of);
-            let model = models.iter().find(|(_, model)| {
-                let inputs: Vec<&String> = of.key.inputs.values().collect();
-                let ngrams = model.files.iter().any(|file| file.path == model::NGRAMS);
-                same && ngrams && inputs.contains(&&model.fingerprint)
-            });
-            Ok(model.map_or(export, |(path, _)| path).clone())
-        }
-        ([], [(model, _)]) => Ok(model.clone()),
-        ([], []) => bail!("{path:?} holds no finished export stage or model"),
-        ([], _) => bail!("{path:?} holds several models, name one: {:?}", paths(&models)),
-        _ => bail!("{path:?} holds several export stages, name one: {:?}", paths(&exports)),
-    }
+    complain_of(&vectors, &args.source.path, &unknown)
 }

@@ -5,7 +5,7 @@ use lexmill_store::table::{Column, write_table};
 use proptest::prelude::*;
 use serde_json::Value;
 
-fn read(bytes: &[u8]) -> Result<Embeddings> {
+fn read_bytes(bytes: &[u8]) -> Result<Embeddings> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("vectors.txt");
     std::fs::write(&path, bytes).unwrap();
@@ -17,7 +17,7 @@ fn words(embeddings: &Embeddings) -> Vec<&str> {
 }
 
 fn check(text: &str, expected: &[(&str, &[f32])]) {
-    let read = read(text.as_bytes()).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+    let read = read_bytes(text.as_bytes()).unwrap_or_else(|error| panic!("{text:?}: {error}"));
     assert_eq!(words(&read), expected.iter().map(|row| row.0).collect::<Vec<_>>(), "{text:?}");
     for (id, row) in expected.iter().enumerate() {
         assert_eq!(read.vector(id as u32), row.1, "{text:?}");
@@ -25,7 +25,7 @@ fn check(text: &str, expected: &[(&str, &[f32])]) {
 }
 
 fn check_error(bytes: &[u8], expected: &str) {
-    let error = read(bytes).unwrap_err().to_string();
+    let error = read_bytes(bytes).unwrap_err().to_string();
     assert!(error.contains(expected), "{:?}: {error}", String::from_utf8_lossy(bytes));
     assert!(error.contains("vectors.txt"), "{error}");
 }
@@ -109,7 +109,7 @@ fn compressed_text_is_known_by_its_content() {
     let gzip = gzip.finish().unwrap();
     let zstd = zstd::encode_all(&text[..], 1).unwrap();
     for bytes in [&gzip, &zstd] {
-        assert_eq!(read(bytes).unwrap().vectors(), [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(read_bytes(bytes).unwrap().vectors(), [1.0, 2.0, 3.0, 4.0]);
         check_error(&bytes[..bytes.len() - 3], "could not read");
     }
 }
@@ -133,7 +133,7 @@ fn word2vec_binary_as_word2vec_and_gensim_write_it() {
     for end in [&b"\n"[..], b""] {
         let bytes = binary("2 3\n", &rows, end);
         for bytes in [bytes.clone(), zstd::encode_all(&bytes[..], 1).unwrap()] {
-            let read = read(&bytes).unwrap();
+            let read = read_bytes(&bytes).unwrap();
             assert_eq!((words(&read), read.dim()), (vec!["é", "</s>"], 3));
             assert_eq!(read.vectors(), values.concat());
         }
@@ -147,7 +147,7 @@ fn word2vec_binary_as_word2vec_and_gensim_write_it() {
     check_error(&binary("99999999999 3\n", &rows, b""), "has 2 rows");
     // A word that was cut in a character is left out.
     let cut: [(&[u8], _); 2] = [(b"\xC3", values[0]), (b"b", values[1])];
-    let read = read(&binary("2 3\n", &cut, b"\n")).unwrap();
+    let read = read_bytes(&binary("2 3\n", &cut, b"\n")).unwrap();
     assert_eq!((words(&read), read.vectors()), (vec!["b"], &values[1][..]));
 }
 
@@ -205,7 +205,7 @@ fn long_text_is_read_in_blocks_and_errors_still_name_the_line() {
             text.push('\n');
         }
     }
-    let read_all = read(text.as_bytes()).unwrap();
+    let read_all = read_bytes(text.as_bytes()).unwrap();
     assert_eq!(read_all.len(), 60_000);
     for i in [0u32, 1, 31_999, 59_999] {
         assert_eq!(words(&read_all)[i as usize], format!("word{i}"));
@@ -219,19 +219,19 @@ fn long_text_is_read_in_blocks_and_errors_still_name_the_line() {
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
-        let _either = read(&bytes);
+        let _either = read_bytes(&bytes);
     }
 
     #[test]
     fn any_text_is_read_or_refused(text in "[ 0-9a.é\t\r\n-]{0,60}") {
-        let _either = read(text.as_bytes());
+        let _either = read_bytes(text.as_bytes());
     }
 
     #[test]
     fn any_finite_value_reads_back_to_its_bits(bits in any::<u32>()) {
         let value = f32::from_bits(bits);
         prop_assume!(value.is_finite());
-        let read = read(format!("a {value} 0.5\n").as_bytes()).unwrap();
+        let read = read_bytes(format!("a {value} 0.5\n").as_bytes()).unwrap();
         prop_assert_eq!(read.vectors()[0].to_bits(), bits);
     }
 }
