@@ -25,8 +25,8 @@ pub(crate) fn execute(request: Request) -> Result<()> {
         Task::Status(pipeline, json) => pipeline::status(&pipeline, json),
         Task::Test(pipeline, json) => tokens::test(&pipeline, json),
         Task::Preview { table, count, json } => tokens::preview(settings, table, count, json),
-        Task::Stage { kind, table, inputs, output } => {
-            stage::run(settings, kind, table, &inputs, &output)
+        Task::Stage { kind, table, inputs, output, json } => {
+            stage::run(settings, kind, table, &inputs, &output, json)
         }
         Task::Neighbors { embeddings, words, count, json } => {
             neighbors::run(&embeddings, &words, count, json)
