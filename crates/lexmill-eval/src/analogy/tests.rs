@@ -85,7 +85,7 @@ fn agrees_with_the_formula() {
             assert_eq!(found.top[index], naive(&vectors, question, method, top), "{question:?}");
         }
         let right = found.all.iter().filter(|&&outcome| outcome == Outcome::Right).count();
-        assert!(right > 10, "{right}");
+        assert!(right > if method == Method::CosAdd { 10 } else { 3 }, "{method:?}: {right}");
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         assert_eq!(one.install(|| outcomes(&vectors, &set, method, restrict)), found);
     }
