@@ -87,7 +87,7 @@ impl LabelledTexts {
         };
         let text_bytes: u64 = models.iter().map(|model| model.dim() as u64 * 4 + 1).sum();
         let mut sum = Vec::new();
-        let report = each_record::<Error>(&tokenize, &mut |tokens, fields| {
+        let report = each_record::<Error>(&tokenize, |tokens, fields| {
             let problem = |problem| Error::Labels { path: path.to_owned(), problem };
             let number = texts.labels.len() + 1;
             let label = fields.first().map_or("", |label| label.trim());

@@ -134,11 +134,13 @@ pub enum LineProblem {
         /// Questions there are.
         questions: usize,
     },
-    /// More questions than a set may have.
-    #[error("with it there are more than {most} questions: take a part of them")]
-    TooManyQuestions {
+    /// More than a set may have.
+    #[error("with it there are more than {most} {what}: take a part of them")]
+    TooMany {
         /// How many there may be.
         most: usize,
+        /// Of what.
+        what: &'static str,
     },
     /// Too few fields for a word and its category.
     #[error("{found} fields instead of a word and its category")]

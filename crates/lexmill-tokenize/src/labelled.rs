@@ -15,7 +15,7 @@ use crate::{Error, Result, TokenizeReport};
 /// If a file can't be read, or is plain text, which has no fields.
 pub fn each_record<E: From<Error>>(
     settings: &TokenizeSettings,
-    each: &mut dyn FnMut(&[&str], &[&str]) -> Result<(), E>,
+    mut each: impl FnMut(&[&str], &[&str]) -> Result<(), E>,
 ) -> Result<TokenizeReport, E> {
     let corpus = Corpus::list(settings)?;
     if let Some(file) = corpus.files.iter().find(|file| file.format == Format::Text) {
@@ -37,7 +37,7 @@ pub fn each_record<E: From<Error>>(
                 worker.clear();
                 worker.add(&mut Work { segment, files, group: number, namespaces })?;
                 report.add(&worker.made.report);
-                failed = records(&worker.made, each).err();
+                failed = records(&worker.made, &mut each).err();
                 Ok(failed.is_none())
             })?;
         report.add(&read);
@@ -51,7 +51,7 @@ pub fn each_record<E: From<Error>>(
 /// Records are whole documents, so rows of tokens and of fields are the same.
 fn records<E>(
     made: &Made,
-    each: &mut dyn FnMut(&[&str], &[&str]) -> Result<(), E>,
+    each: &mut impl FnMut(&[&str], &[&str]) -> Result<(), E>,
 ) -> Result<(), E> {
     let (mut tokens, mut fields) = (Vec::new(), Vec::new());
     for (row, (_, ids)) in made.tokens.rows().enumerate() {
@@ -80,7 +80,7 @@ mod tests {
             ..TokenizeSettings::default()
         };
         let mut found = Vec::new();
-        let report = each_record::<Error>(&settings, &mut |tokens, fields| {
+        let report = each_record::<Error>(&settings, |tokens, fields| {
             found.push(format!("{}={}", fields.join("+"), tokens.join(" ")));
             Ok(())
         })?;
@@ -115,7 +115,7 @@ mod tests {
             ..TokenizeSettings::default()
         };
         let mut seen = 0;
-        let stopped = each_record(&settings, &mut |_, _| {
+        let stopped = each_record(&settings, |_, _| {
             seen += 1;
             Err(Error::Format { path: path.clone(), problem: "is enough".to_owned() })
         });

@@ -82,7 +82,12 @@ fn what_is_wrong_is_named() {
     check("text,label\na,x\nc,x\n", "a.csv", 1 << 20, &["a.csv", "two different labels"]);
     check("text,kind\na,x\n", "a.csv", 1 << 20, &["a.csv", "label", "\"kind\""]);
     check("{\"body\": 1, \"label\": 2}\n", "a.jsonl", 1 << 20, &["a.jsonl", "text_field", "body"]);
-    check("{\"text\": \"a\", \"label\": 1}\n{\"te", "a.jsonl", 1 << 20, &["a.jsonl", "the line at byte 26"]);
+    check(
+        "{\"text\": \"a\", \"label\": 1}\n{\"te",
+        "a.jsonl",
+        1 << 20,
+        &["a.jsonl", "the line at byte 26"],
+    );
     check(&texts(100), "a.csv", 2500, &["a.csv", "--memory"]);
     check("some text", "a.txt", 1 << 20, &["a.txt", "plain text"]);
     let many: String = (0..1002).map(|i| format!("a\t{i}\n")).collect();

@@ -129,7 +129,7 @@ fn google_group(name: &str) -> &'static str {
 fn one_more(count: &mut usize) -> Result<(), LineProblem> {
     *count += 1;
     match *count > MOST_QUESTIONS {
-        true => Err(LineProblem::TooManyQuestions { most: MOST_QUESTIONS }),
+        true => Err(LineProblem::TooMany { most: MOST_QUESTIONS, what: "questions" }),
         false => Ok(()),
     }
 }
@@ -209,7 +209,7 @@ fn bats(directory: &Path) -> Result<Vec<Section>> {
             // Every ordered pair with the lines before.
             count += 2 * lines.len();
             if count > MOST_QUESTIONS {
-                return Err(LineProblem::TooManyQuestions { most: MOST_QUESTIONS });
+                return Err(LineProblem::TooMany { most: MOST_QUESTIONS, what: "questions" });
             }
             lines.push((word.to_owned(), answers));
             Ok(())

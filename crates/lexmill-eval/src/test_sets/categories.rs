@@ -22,11 +22,16 @@ pub struct Categories {
     pub skipped: usize,
 }
 
+/// Words and categories of a set: Battig has 5231 and 56. Every word is compared with every cluster.
+const MOST_WORDS: usize = 100_000;
+const MOST_CATEGORIES: usize = 1000;
+
 impl Categories {
     /// Reads a file of words and categories, such as AP, BLESS, Battig or ESSLLI.
     ///
     /// # Errors
-    /// If it can't be read, a line is wrong, or there are fewer than two categories.
+    /// If it can't be read, a line is wrong, there are fewer than two categories or more than 1000, or more
+    /// than 100,000 words.
     pub fn read(path: &Path) -> Result<Categories> {
         let mut set = Categories::default();
         let mut names = Interner::new();
@@ -54,6 +59,12 @@ impl Categories {
                 return Ok(());
             }
             set.words.push((word.to_owned(), names.intern(category)));
+            if set.words.len() > MOST_WORDS {
+                return Err(LineProblem::TooMany { most: MOST_WORDS, what: "words" });
+            }
+            if names.len() > MOST_CATEGORIES {
+                return Err(LineProblem::TooMany { most: MOST_CATEGORIES, what: "categories" });
+            }
             Ok(())
         })?;
         set.names = names.words().map(str::to_owned).collect();
@@ -97,6 +108,12 @@ mod tests {
         check(b"dog\t\npie\tfood\n", "line 1: 1 fields");
         check(b"dog animal\ncat animal\n", "holds no two categories");
         check(b"", "holds no two categories");
+        let many: String = (0..1002).map(|i| format!("word {i}\n")).collect();
+        check(many.as_bytes(), "line 1001: with it there are more than 1000 categories");
+        check(
+            "word 1\n".repeat(100_001).as_bytes(),
+            "line 100001: with it there are more than 100000",
+        );
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::{every_line, stem};
 use crate::inputs::text_files;
-use crate::{Error, Result};
+use crate::{Error, LineProblem, Result};
 
 /// Words of a topic, and words that don't belong to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Outliers {
     /// Reads a topic, or all topics of a directory.
     ///
     /// # Errors
-    /// If a file can't be read or is no topic, or there is none.
+    /// If a file can't be read, is no topic or has more than 1000 words, or there is none.
     pub fn read(path: &Path) -> Result<Outliers> {
         let files = if path.is_dir() { text_files(path)? } else { vec![path.to_owned()] };
         let topics = files.iter().map(|file| topic(file)).collect::<Result<Vec<Topic>>>()?;
@@ -44,6 +44,9 @@ impl Outliers {
     }
 }
 
+/// Words of a topic: the set 8-8-8 has 16. Every word is compared with every other.
+const MOST_WORDS: usize = 1000;
+
 fn topic(path: &Path) -> Result<Topic> {
     let (mut cluster, mut outliers, mut separated) = (Vec::new(), Vec::new(), false);
     every_line(path, |line| {
@@ -52,7 +55,10 @@ fn topic(path: &Path) -> Result<Topic> {
             word if separated => outliers.push(word.to_owned()),
             word => cluster.push(word.to_owned()),
         }
-        Ok(())
+        match cluster.len() + outliers.len() > MOST_WORDS {
+            true => Err(LineProblem::TooMany { most: MOST_WORDS, what: "words of a topic" }),
+            false => Ok(()),
+        }
     })?;
     let wanted = match (cluster.len(), outliers.len()) {
         (0 | 1, _) => "words of a topic (two at least, a word a line)",
@@ -83,6 +89,7 @@ mod tests {
             (&b"red\nblue\ncow\n"[..], "holds no outliers"),
             (b"red\n\ncow\n", "holds no words of a topic"),
             (b"", "holds no words"),
+            (&b"red\n".repeat(1001), "line 1001: with it there are more than 1000 words"),
         ] {
             let error = written(text, Outliers::read).unwrap_err().to_string();
             assert!(error.contains(expected) && error.contains("set.txt"), "{error}");
