@@ -299,7 +299,7 @@ fn folds(labels: &[u32], classes: usize, folds: u32, seed: u64) -> Vec<u32> {
 }
 
 /// Names the random stream.
-const FOLDS: u64 = 0x666F_6C64_73;
+const FOLDS: u64 = 0x0066_6F6C_6473;
 
 /// Of each label: texts of it, texts predicted to be of it, and those that are both.
 struct Counts {

@@ -241,7 +241,8 @@ fn parts(set: &Analogies) -> Vec<Part> {
         start = questions.end;
         sections.push((section, questions));
     }
-    let mut parts = vec![Part { name: TOTAL.to_owned(), questions: vec![0..start] }];
+    let all = sections.iter().map(|(_, questions)| questions.clone());
+    let mut parts = vec![Part { name: TOTAL.to_owned(), questions: all.collect() }];
     for group in set.groups() {
         let of = sections.iter().filter(|(section, _)| section.group == group);
         let questions = of.map(|(_, questions)| questions.clone()).collect();

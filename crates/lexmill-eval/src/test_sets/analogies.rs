@@ -145,9 +145,9 @@ fn msr(path: &Path, answers_path: &Path) -> Result<Vec<Section>> {
     let mut answers: Vec<(String, String)> = Vec::new();
     for_each_line(answers_path, |line| {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let (tag, answer) = match words.as_slice() {
-            &[answer] => ("", answer),
-            &[tag, answer] => (tag, answer),
+        let (tag, answer) = match *words.as_slice() {
+            [answer] => ("", answer),
+            [tag, answer] => (tag, answer),
             _ => return Err(LineProblem::AnswerFields { found: words.len() }),
         };
         answers.push((tag.to_owned(), answer.to_owned()));
@@ -158,9 +158,9 @@ fn msr(path: &Path, answers_path: &Path) -> Result<Vec<Section>> {
     let mut sections: Vec<Section> = Vec::new();
     for_each_line(path, |line| {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let (given, own_tag) = match words.as_slice() {
-            &[a, b, c] => ([a, b, c], ""),
-            &[a, b, c, tag] => ([a, b, c], tag),
+        let (given, own_tag) = match *words.as_slice() {
+            [a, b, c] => ([a, b, c], ""),
+            [a, b, c, tag] => ([a, b, c], tag),
             _ => return Err(LineProblem::GivenFields { found: words.len() }),
         };
         one_more(&mut count)?;
