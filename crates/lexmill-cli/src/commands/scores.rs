@@ -29,13 +29,13 @@ pub(crate) fn as_text(stage: &Path) -> Result<String> {
         if of_kind.is_empty() {
             continue;
         }
-        let (names, is_named) = names(kind);
-        let header = [&names[..], &["score", "95% interval", "OOV wrong", "covered"]].concat();
+        let names = names(kind);
+        let header = [names, &["score", "95% interval", "OOV wrong", "covered"]].concat();
         let right = [names.len(), names.len() + 2, names.len() + 3];
         let rows: Vec<Vec<String>> = of_kind
             .iter()
             .map(|score| {
-                let mut row = is_named(score);
+                let mut row = named(score);
                 row.extend([
                     percent(score.score),
                     interval((score.low, score.high)),
@@ -46,11 +46,11 @@ pub(crate) fn as_text(stage: &Path) -> Result<String> {
             })
             .collect();
         out += &format!("{title}\n{}\n", table(&header, &rows, &right));
-        let compared = |score: &&Score| Some(compared(is_named(score), score.comparison.as_ref()?));
+        let compared = |score: &&Score| Some(compared(named(score), score.comparison.as_ref()?));
         let rows: Vec<Vec<String>> = of_kind.iter().filter_map(compared).collect();
         if !rows.is_empty() {
             let columns = ["score", "baseline", "difference", "95% interval", "p", "both cover"];
-            let header = [&names[..], &columns].concat();
+            let header = [names, &columns].concat();
             let right = [0, 1, 2, 4, 5].map(|column| names.len() + column);
             out += &format!(
                 "The same compared with the baseline\n{}\n",
@@ -61,25 +61,27 @@ pub(crate) fn as_text(stage: &Path) -> Result<String> {
     Ok(out + &told(&conditions, &scores))
 }
 
-/// The columns that tell a row of this kind from others, and what stands in them.
-fn names(kind: Kind) -> (Vec<&'static str>, fn(&Score) -> Vec<String>) {
+/// The columns that tell a row of this kind from others.
+fn names(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Similarity | Kind::Analogy => (vec!["test set", "section", "vocabulary"], |score| {
-            vec![score.set.clone(), score.section.clone(), score.vocabulary.clone()]
-        }),
-        Kind::Categorization | Kind::Outliers | Kind::Classification => {
-            (vec!["test set", "measure"], |score| {
-                let measure = match score.measure {
-                    Measure::Opp => "OPP",
-                    Measure::MacroF1 => "macro F1",
-                    Measure::Majority => "majority label",
-                    Measure::Tokens => "tokens known",
-                    other => other.name(),
-                };
-                vec![score.set.clone(), measure.to_owned()]
-            })
-        }
+        Kind::Similarity | Kind::Analogy => &["test set", "section", "vocabulary"],
+        Kind::Categorization | Kind::Outliers | Kind::Classification => &["test set", "measure"],
     }
+}
+
+/// What stands in the columns of [`names`].
+fn named(score: &Score) -> Vec<String> {
+    if matches!(score.kind, Kind::Similarity | Kind::Analogy) {
+        return vec![score.set.clone(), score.section.clone(), score.vocabulary.clone()];
+    }
+    let measure = match score.measure {
+        Measure::Opp => "OPP",
+        Measure::MacroF1 => "macro F1",
+        Measure::Majority => "majority label",
+        Measure::Tokens => "tokens known",
+        other => other.name(),
+    };
+    vec![score.set.clone(), measure.to_owned()]
 }
 
 fn compared(mut row: Vec<String>, comparison: &Comparison) -> Vec<String> {

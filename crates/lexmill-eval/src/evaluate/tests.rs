@@ -294,6 +294,15 @@ fn real_vectors_score_as_gensim_scores_them() {
     assert_eq!(right("capital-world"), (2006, 2715));
     assert_eq!(right("gram6-nationality-adjective"), (1362, 1445));
     assert_eq!(right("family"), (259, 342));
+
+    // By 3CosMul, against a program of a few lines that follows the formula.
+    let settings = EvaluateSettings { analogy_method: crate::Method::CosMul, ..settings };
+    let (scores, _) =
+        score_with(&tasks[tasks.len() - 1], &settings, &models, &resources(2)).unwrap();
+    let top = |s: &&crate::Score| s.section == "total" && s.vocabulary == "top 30000";
+    let row = scores.iter().find(top).unwrap();
+    let right = (row.score * row.covered as f64).round() as u64;
+    assert!(right.abs_diff(6453) <= 3, "{right}");
 }
 
 /// Every test set in the data folder can be read.
