@@ -103,7 +103,9 @@ fn embeddings_are_compared_on_what_both_cover() {
     let conditions = &conditions["conditions"];
     assert_eq!((&conditions["restrict"], &conditions["lowercase"]), (&30_000.into(), &true.into()));
     assert_eq!(conditions["normalization"], "unit length");
-    // A baseline counts by its content.
+    // A baseline counts by its content, not by where it lies.
+    let manifest = std::fs::read_to_string(lab.path("s/manifest.json")).unwrap();
+    assert!(manifest.contains("baseline") && !manifest.contains("theirs"), "{manifest}");
     let bytes = std::fs::read(lab.path("theirs.vec")).unwrap();
     lab.write(
         "theirs.vec",

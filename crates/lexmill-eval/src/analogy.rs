@@ -10,13 +10,13 @@
 //!
 //! with cos′ = (cos + 1) / 2, so that no factor is negative, and ε = 0.001. Both answer
 //! once over the whole vocabulary and once among the `restrict` most frequent words (as word2vec's own
-//! program does, which flatters: there are fewer wrong answers to give). A question is covered if a, b, c and an
-//! expected answer are in the vocabulary in question. Ties go to the more frequent word.
+//! program does, which flatters: there are fewer wrong answers to give). A question is covered if a, b, c
+//! and an expected answer are in the vocabulary in question. Ties go to the more frequent word.
 //!
 //! The words of a test set are few (905 in Google's 19,544 questions), so their dot products with a
 //! block of the vocabulary are taken once, as one matrix product, and a question then costs three loads
 //! a candidate. Blocks go to threads; an answer does not depend on which thread saw which block. Memory
-//! is a few MB a thread and under 100 bytes a question, whatever the vocabulary. (The matrix product
+//! is a few MB a thread and some 100 bytes a question, whatever the vocabulary. (The matrix product
 //! uses the processor's fused operations where it has them: on another kind of processor two candidates
 //! closer than 10⁻⁷ could change places.)
 

@@ -22,8 +22,8 @@ pub(crate) fn middle(values: &mut [f64]) -> (f64, f64) {
     (percentile(values, TAIL), percentile(values, 1.0 - TAIL))
 }
 
-/// The interval of a statistic of `items` of which `statistic` says what it is when item `i` is there `times[i]`
-/// times; `name` names its random numbers.
+/// The interval of a statistic of `items`: `statistic` says what it is when item `i` is there `times[i]`
+/// times. `name` names the random numbers.
 pub(crate) fn resampled(
     items: usize,
     resamples: usize,

@@ -6,11 +6,11 @@
 //! predicted by a classifier trained on all others. Folds depend on the labels and the seed alone, so they are
 //! the same for any embeddings.
 //!
-//! A text is covered if one of its words is known. Texts that are not take no part, and count as wrong in `score_oov_wrong`. The
-//! scores are the accuracy and the macro F1, the unweighted mean of 2 TP / (2 TP + FP + FN) over the labels,
-//! both over the predictions of all folds together; beside them stand what one gets right who always says the
-//! most frequent label, and the share of tokens that are known. Intervals are from draws of texts with their predictions:
-//! nothing is trained anew.
+//! A text is covered if one of its words is known. Texts that are not take no part, and count as wrong in
+//! `score_oov_wrong`. The scores are the accuracy and the macro F1, the unweighted mean of
+//! 2 TP / (2 TP + FP + FN) over the labels, both over the predictions of all folds together; beside them
+//! stand what one gets right who always says the most frequent label, and the share of tokens that are
+//! known. Intervals are from draws of texts with their predictions: nothing is trained anew.
 
 use std::path::Path;
 

@@ -1,9 +1,10 @@
 //! The stage `evaluate`: embeddings on test sets.
 //!
-//! Reads embeddings (whatever [`Embeddings::read`] takes), those of a baseline, if there is one, and the test sets
-//! named in its settings, writes `scores.parquet` (columns in [`Score`](crate::Score)). A test set that is done is not scored again when the
-//! stage is taken up after a cut. The content of the test sets and of the baseline belongs into the stage's key, so
-//! [`test_set_hashes`](crate::test_set_hashes) and [`embeddings_hash`](crate::embeddings_hash) say what they are.
+//! Reads embeddings (whatever [`Embeddings::read`] takes), those of a baseline, if there is one, and the
+//! test sets named in its settings, writes `scores.parquet` (columns in [`Score`](crate::Score)). A test set
+//! that is done is not scored again when the stage is taken up after a cut. The content of the test sets and
+//! of the baseline belongs into the stage's key, so [`test_set_hashes`](crate::test_set_hashes) and
+//! [`embeddings_hash`](crate::embeddings_hash) say what they are.
 //!
 //! | test set | rows |
 //! | --- | --- |

@@ -1,8 +1,8 @@
 //! Spherical k-means (Dhillon and Modha 2001): clusters of unit vectors by cosine.
 //!
 //! The objective is Σ cos(x, centroid of its cluster), a centroid being the sum of its cluster's vectors,
-//! scaled to length 1. A start draws centroids by k-means++ (Arthur and Vassilvitskii 2007), with 1 − cosine as the
-//! squared distance, up to a factor; then points go to their nearest centroid and centroids move, until no point
+//! scaled to length 1. A start draws centroids by k-means++ (Arthur and Vassilvitskii 2007), with
+//! 1 − cosine, half the squared distance; then points go to their nearest centroid and centroids move, until no point
 //! moves. Of several starts the one with the largest objective is taken, the first of equals. A cluster that
 //! loses its last point gets the point that lies farthest from its own centroid.
 //!

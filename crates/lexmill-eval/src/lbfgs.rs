@@ -1,7 +1,7 @@
 //! L-BFGS (Liu and Nocedal 1989): minimizes a smooth function by its gradients.
 //!
-//! The direction is that of the two-loop recursion over the last [`MEMORY`] steps (Nocedal and Wright 2006, algorithm
-//! 7.4); the step is halved until the function falls enough (Armijo's condition). A pair of step and change of
+//! The direction is that of the two-loop recursion over the last ten steps (Nocedal and Wright 2006,
+//! algorithm 7.4); the step is halved until the function falls enough (Armijo's condition). A pair of step and change of
 //! the gradient that does not curve upwards is left out, so that the direction always leads down. One thread,
 //! f64, sums in a fixed order: the same bits every time.
 

@@ -1,7 +1,7 @@
 //! Outlier detection (Camacho-Collados and Navigli 2016): which word does not belong to the others?
 //!
-//! A question is the n words of a topic with one outlier. The compactness of word w is the mean cosine of all pairs of the
-//! *other* words,
+//! A question is the n words of a topic with one outlier. The compactness of word w is the mean cosine of
+//! all pairs of the *other* words,
 //!
 //! c(w) = 1 / (n (n − 1)) Σ over u ≠ v, both ≠ w, of cos(u, v),
 //!

@@ -1,11 +1,11 @@
 //! Two embeddings on the same items: a paired bootstrap.
 //!
 //! Whether one score is higher than another by more than chance can't be seen from two separate intervals:
-//! both models answer the *same* questions, and hard ones are hard for both. So the items that both cover are
-//! drawn with replacement, and each draw gives both scores on the same items (Efron and Tibshirani 1993,
-//! chapter 16; Berg-Kirkpatrick, Burkett and Klein 2012). The middle 95 % of the differences is the interval. The two-sided
-//! p is twice the smaller of the shares of draws in which the difference is ≤ 0 and ≥ 0, each share being
-//! (n + 1) / (draws + 1) so that p is never 0, and p 1 at most.
+//! both models answer the *same* questions, and hard ones are hard for both. So the items that both cover
+//! are drawn with replacement, and each draw gives both scores on the same items (Efron and Tibshirani 1993,
+//! chapter 16; Berg-Kirkpatrick, Burkett and Klein 2012). The middle 95 % of the differences is the interval.
+//! The two-sided p is twice the smaller of the shares of draws in which the difference is ≤ 0 and ≥ 0, at
+//! most 1; each share is (n + 1) / (draws + 1), so that p is never 0.
 //!
 //! As with every interval here, it is about other items, not about other seeds of the training.
 

@@ -18,8 +18,8 @@
 //! | `p` | f64 | two-sided, from the same draws |
 //!
 //! Scores are fractions. One that can't be computed (nothing is covered, all values are equal, there is no
-//! baseline) is NaN. Rows are in the order to show them in. The metadata holds the settings that scores depend
-//! on ([`Conditions`]).
+//! baseline) is NaN. Rows are in the order to show them in. The metadata holds, under `conditions`, the
+//! settings that scores depend on ([`Conditions`]).
 
 use std::path::Path;
 
