@@ -148,17 +148,23 @@ fn score_with(
     pool.install(|| score(set, settings, models, resources.data_bytes()))
 }
 
-/// The test sets in order. They are called by their file's name without its end, or by their path
-/// where two would be called the same.
-fn tasks(settings: &EvaluateSettings) -> Vec<Task> {
-    let named = |path: &str| match Path::new(path).file_stem() {
-        Some(stem) => stem.to_string_lossy().into_owned(),
-        None => path.to_owned(),
+/// What a test set is called in the table of scores: a file by its name without its end, a directory by its
+/// name.
+pub fn test_set_name(path: &str) -> String {
+    let name = match Path::new(path) {
+        directory if directory.is_dir() => directory.file_name(),
+        file => file.file_stem(),
     };
+    name.map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The test sets in order. They are called by [`test_set_name`], or by their path where two would be called
+/// the same.
+fn tasks(settings: &EvaluateSettings) -> Vec<Task> {
     let all: Vec<(Kind, &String)> = settings.test_sets().collect();
     let tasks = all.iter().enumerate().map(|(index, &(kind, path))| {
-        let name = named(path);
-        let shared = all.iter().filter(|(_, other)| named(other) == name).count() > 1;
+        let name = test_set_name(path);
+        let shared = all.iter().filter(|(_, other)| test_set_name(other) == name).count() > 1;
         let name = if shared { path.clone() } else { name };
         Task { kind, path: PathBuf::from(path), name, unit: format!("set-{index:03}") }
     });

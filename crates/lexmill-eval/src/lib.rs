@@ -34,7 +34,7 @@ mod unit_vectors;
 pub use analogy::Method;
 pub use classification::LabelledTexts;
 pub use error::{Error, LineProblem, Result};
-pub use evaluate::run;
+pub use evaluate::{run, test_set_name};
 pub use inputs::{embeddings_hash, test_set_hashes};
 pub use paired::Comparison;
 pub use score::{Conditions, Kind, Measure, Score, Shape, read_conditions, read_scores};

@@ -260,11 +260,7 @@ impl Settings {
                 for field in TEST_SETS {
                     if let Some(paths) = key.settings[field].as_array_mut() {
                         for path in paths {
-                            let stem = path
-                                .as_str()
-                                .and_then(|p| Path::new(p).file_stem())
-                                .map(|stem| stem.to_string_lossy().into_owned());
-                            *path = stem.unwrap_or_default().into();
+                            *path = path.as_str().map(lexmill_eval::test_set_name).into();
                         }
                     }
                 }

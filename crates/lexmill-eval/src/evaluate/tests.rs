@@ -134,13 +134,13 @@ fn more(directory: &Path, settings: &EvaluateSettings) -> EvaluateSettings {
             _ => "{\"text\": \"nothing\", \"label\": \"two\"}\n",
         })
         .collect();
-    write("topics/colours.txt", "Paris\nFrance\n\nwalked\nOslo Norway\nnowhere\n");
+    write("topics-8.8/colours.txt", "Paris\nFrance\n\nwalked\nOslo Norway\nnowhere\n");
     EvaluateSettings {
         categorization: write(
             "categories.tsv",
             "word\tcategory\nparis\t1\nfrance\t1\nrome\t2\nitaly\t2\nBern\t2\n",
         ),
-        outliers: vec![directory.join("topics").display().to_string()],
+        outliers: vec![directory.join("topics-8.8").display().to_string()],
         classification: write("texts.jsonl", &texts),
         folds: 3,
         ..settings.clone()
@@ -168,8 +168,8 @@ fn every_kind_of_test_set_and_a_baseline() {
         shown,
         [
             "categories categorization purity: 1.000 0.800 4/5",
-            "topics outliers accuracy: 1.000 0.667 2/3",
-            "topics outliers opp: 1.000 0.667 2/3",
+            "topics-8.8 outliers accuracy: 1.000 0.667 2/3",
+            "topics-8.8 outliers opp: 1.000 0.667 2/3",
             "texts classification accuracy: 1.000 0.750 9/12",
             "texts classification macro-f1: 1.000 0.833 9/12",
             "texts classification majority: 0.667 0.500 9/12",
