@@ -70,6 +70,40 @@ fn labels_are_learned_from_averaged_vectors() {
 }
 
 #[test]
+fn every_format_of_records_gives_the_same_texts() {
+    use lexmill_store::table::{Column, write_table};
+    let settings = EvaluateSettings::default();
+    let csv = texts(40);
+    let rows: Vec<(&str, &str)> =
+        csv.lines().skip(1).map(|line| line.trim_matches('"').split_once("\",").unwrap()).collect();
+    let expected = read(&csv, "a.csv", &settings, u64::MAX).unwrap();
+    let json = |&(text, label): &(&str, &str)| {
+        serde_json::json!({ "text": text, "label": label }).to_string() + "\n"
+    };
+    let json: String = rows.iter().map(json).collect();
+    let tsv = |&(text, label): &(&str, &str)| format!("{label}\t{text}\n");
+    let tsv: String = rows.iter().map(tsv).collect();
+    let directory = tempfile::tempdir().unwrap();
+    let parquet = directory.path().join("a.parquet");
+    let columns = vec![
+        ("label", Column::text(rows.iter().map(|row| row.1))),
+        ("text", Column::text(rows.iter().map(|row| row.0))),
+    ];
+    write_table(&parquet, "", columns, &serde_json::Value::Null).unwrap();
+    let model = model();
+    for found in [
+        read(&json, "a.jsonl", &settings, u64::MAX),
+        read(&format!("label\ttext\n{tsv}"), "a.tsv", &settings, u64::MAX),
+        LabelledTexts::read(&parquet, &[&model, &model], &settings, u64::MAX),
+    ] {
+        let found = found.unwrap();
+        assert_eq!((&found.names, &found.labels), (&expected.names, &expected.labels));
+        assert_eq!(found.features[1].means, expected.features[1].means);
+        assert_eq!(found.tokens, expected.tokens);
+    }
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     let settings = EvaluateSettings::default();
     let check = |content: &str, name: &str, bytes: u64, expected: &[&str]| {
@@ -112,6 +146,27 @@ proptest! {
             // The fifth is all of them.
             let sizes = sizes(&|other| other == label || label == 4);
             prop_assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(
+        bytes in proptest::collection::vec(any::<u8>(), 0..60), format in 0usize..4,
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let (name, start) = [
+            ("a.jsonl", "{\"text\": \"a\", \"label\": 1}\n"),
+            ("a.csv", "text,label\n"),
+            ("a.tsv", "text\tlabel\n"),
+            ("a.parquet", "PAR1"),
+        ][format];
+        let path = directory.path().join(name);
+        std::fs::write(&path, [start.as_bytes(), &bytes].concat()).unwrap();
+        let settings = EvaluateSettings { bootstrap: 10, ..EvaluateSettings::default() };
+        let model = model();
+        if let Ok(texts) = LabelledTexts::read(&path, &[&model], &settings, 1 << 20) {
+            let predictions = texts.predictions(0, &settings);
+            texts.scores(0, &predictions, &settings);
         }
     }
 
