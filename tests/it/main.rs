@@ -15,6 +15,7 @@
 //! | [`pipelines`] | every file in `pipelines/` is a good one |
 //! | [`readers`] | records of every format, and what is wrong with some |
 //! | [`regressions`] | what once went wrong |
+//! | [`scores`] | every kind of test set, embeddings from anywhere, comparisons |
 //! | [`data`] | the dirty files of `$LEXMILL_DATA`, where it is set |
 //!
 //! Nothing here needs a network or a file outside of the repository. `RUN_SLOW_TESTS=1` kills more
@@ -37,5 +38,6 @@ mod pipeline;
 mod pipelines;
 mod readers;
 mod regressions;
+mod scores;
 mod text;
 mod word2vec;

@@ -407,6 +407,15 @@ fn evaluation_belongs_to_the_pipeline() {
     }
     set_age(&lab.path("sim.txt"), 500);
     assert!(lab.run("run p.toml --dir r").done().ran().is_empty());
+    // A model is scored as what is exported of it, and so is each of its formats.
+    let sets = "--similarity sim.txt --analogies ana.txt --seed 3";
+    let table = |stage: &str| std::fs::read(lab.path(stage).join("scores.parquet")).unwrap();
+    for (i, embeddings) in
+        ["r/glove", "r/vectors", "r/vectors/embeddings.glove.txt"].into_iter().enumerate()
+    {
+        lab.run(&format!("evaluate --embeddings {embeddings} -o s{i} {sets}")).done();
+        assert_eq!(table(&format!("s{i}")), table("r/scores"), "{embeddings}");
+    }
     // Test sets count by content.
     lab.write("sim.txt", "ke li 5\nmo nu 3\nvy sta 4\n");
     let outcome = lab.run("run p.toml --dir r").done();

@@ -209,6 +209,8 @@ pub(crate) enum Task {
         inputs: Vec<PathBuf>,
         /// Where its result goes.
         output: PathBuf,
+        /// Scores as JSON.
+        json: bool,
     },
     /// Show the nearest words.
     Neighbors(NeighborsArgs),
@@ -286,10 +288,15 @@ fn stage_command(kind: Kind) -> clap::Command {
         command = command.arg(
             clap::Arg::new(*field)
                 .long(*field)
-                .value_name("DIR")
+                .value_name(if kind.takes_embeddings() { "PATH" } else { "DIR" })
                 .required(true)
                 .value_parser(clap::value_parser!(PathBuf))
-                .help(format!("A finished {} stage", kinds.join(" or "))),
+                .help(match kind.takes_embeddings() {
+                    true => "A file of embeddings (Parquet, or a format of word2vec, GloVe or fastText), an \
+                             export, or a trained model"
+                        .to_owned(),
+                    false => format!("A finished {} stage", kinds.join(" or ")),
+                }),
         );
     }
     command = command.arg(
@@ -320,6 +327,14 @@ fn stage_command(kind: Kind) -> clap::Command {
                     .help("Write the preview as JSON"),
             );
     }
+    if kind == Kind::Evaluate {
+        command = command.arg(
+            clap::Arg::new("json")
+                .long("json")
+                .action(clap::ArgAction::SetTrue)
+                .help("Write the scores as JSON"),
+        );
+    }
     for field in fields(kind) {
         let many = MANY.contains(&field.name);
         let mut arg = clap::Arg::new(field.name)
@@ -337,7 +352,7 @@ fn stage_command(kind: Kind) -> clap::Command {
 }
 
 /// Settings that are lists: their flags can be given several times.
-const MANY: [&str; 9] = [
+const MANY: [&str; 12] = [
     "input",
     "sentences",
     "metadata",
@@ -347,6 +362,9 @@ const MANY: [&str; 9] = [
     "formats",
     "similarity",
     "analogies",
+    "categorization",
+    "outliers",
+    "classification",
 ];
 
 fn stage_task(kind: Kind, matches: &clap::ArgMatches) -> Task {
@@ -361,8 +379,10 @@ fn stage_task(kind: Kind, matches: &clap::ArgMatches) -> Task {
                 toml::Value::Array(words.collect())
             }
             name if MANY.contains(&name) => toml::Value::String(text.clone()),
-            // A year is a name here.
-            "bias_step" => toml::Value::String(text.clone()),
+            // A year is a name here, and a path or a field is one whatever it looks like.
+            "bias_step" | "baseline" | "text_field" | "label_field" => {
+                toml::Value::String(text.clone())
+            }
             _ => read_value(text),
         });
         let mut values: Vec<toml::Value> = values.collect();
@@ -377,7 +397,8 @@ fn stage_task(kind: Kind, matches: &clap::ArgMatches) -> Task {
     {
         return Task::Preview { table, count: count as usize, json: matches.get_flag("json") };
     }
-    Task::Stage { kind, table, inputs, output: path("output") }
+    let json = kind == Kind::Evaluate && matches.get_flag("json");
+    Task::Stage { kind, table, inputs, output: path("output"), json }
 }
 
 #[cfg(test)]

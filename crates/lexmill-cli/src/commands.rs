@@ -28,8 +28,8 @@ pub(crate) fn execute(request: Request) -> Result<()> {
         Task::Status(pipeline, json) => pipeline::status(&pipeline, json),
         Task::Test(pipeline, json) => tokens::test(&pipeline, json),
         Task::Preview { table, count, json } => tokens::preview(settings, table, count, json),
-        Task::Stage { kind, table, inputs, output } => {
-            stage::run(settings, kind, table, &inputs, &output)
+        Task::Stage { kind, table, inputs, output, json } => {
+            stage::run(settings, kind, table, &inputs, &output, json)
         }
         Task::Neighbors(args) => pool(settings)?.install(|| neighbors::run(&args)),
         Task::Similarity(args) => pool(settings)?.install(|| questions::similarity(&args)),

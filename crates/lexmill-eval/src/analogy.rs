@@ -1,18 +1,22 @@
 //! Analogies: a is to b as c is to ... ?
 //!
-//! 3CosAdd (Mikolov et al. 2013; Levy and Goldberg 2014, equation 1): over unit vectors, the answer is
+//! Over unit vectors, 3CosAdd (Mikolov et al. 2013; Levy and Goldberg 2014, equation 1) answers
 //!
-//! d* = argmax over d ∉ {a, b, c} of  d·b − d·a + d·c,
+//! d* = argmax over d ∉ {a, b, c} of  cos(d, b) − cos(d, a) + cos(d, c),
 //!
+//! and 3CosMul (Levy and Goldberg 2014, equation 4)
+//!
+//! d* = argmax over d ∉ {a, b, c} of  cos′(d, b) cos′(d, c) / (cos′(d, a) + ε),
+//!
+//! with cos′ = (cos + 1) / 2, so that no factor is negative, and ε = 0.001. Both answer
 //! once over the whole vocabulary and once among the `restrict` most frequent words (as word2vec's own
-//! program does, which flatters: there are fewer wrong answers to give). A question with a word outside
-//! the vocabulary in question, the expected answer included, is not covered. Ties go to the more
-//! frequent word.
+//! program does, which flatters: there are fewer wrong answers to give). A question is covered if a, b, c
+//! and an expected answer are in the vocabulary in question. Ties go to the more frequent word.
 //!
 //! The words of a test set are few (905 in Google's 19,544 questions), so their dot products with a
 //! block of the vocabulary are taken once, as one matrix product, and a question then costs three loads
 //! a candidate. Blocks go to threads; an answer does not depend on which thread saw which block. Memory
-//! is a few MB a thread and under 100 bytes a question, whatever the vocabulary. (The matrix product
+//! is a few MB a thread and some 100 bytes a question, whatever the vocabulary. (The matrix product
 //! uses the processor's fused operations where it has them: on another kind of processor two candidates
 //! closer than 10⁻⁷ could change places.)
 
@@ -21,8 +25,20 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2, linalg::general_mat_mul};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::{Analogies, UnitVectors};
+
+/// How analogies are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Method {
+    /// The sum of cosines.
+    #[serde(rename = "3cosadd")]
+    CosAdd,
+    /// The product of cosines.
+    #[serde(rename = "3cosmul")]
+    CosMul,
+}
 
 /// What became of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +62,8 @@ pub struct Outcomes {
 
 /// A question whose words are known.
 struct Question {
-    /// Forms of a, b, c and the expected d.
-    forms: [u32; 4],
+    /// Forms of the expected answers that are known; ascending, at least one.
+    answers: Vec<u32>,
     /// Rows of a, b, c in the matrix of query words.
     queries: [usize; 3],
     /// The forms of a, b and c in ascending order.
@@ -73,17 +89,25 @@ impl Best {
 
 /// Answers the questions of a set over the whole vocabulary and among the first `restrict` words of
 /// the embeddings, on the threads of the current rayon pool.
-pub fn outcomes(vectors: &UnitVectors, set: &Analogies, restrict: usize) -> Outcomes {
+pub fn outcomes(
+    vectors: &UnitVectors,
+    set: &Analogies,
+    method: Method,
+    restrict: usize,
+) -> Outcomes {
     let mut rows = HashMap::new();
     let mut words = Vec::new();
     let questions: Vec<Option<Question>> = set
         .questions()
         .map(|question| {
-            let mut forms = [0; 4];
-            for (form, word) in forms.iter_mut().zip(question) {
+            let mut given = [0; 3];
+            for (form, word) in given.iter_mut().zip(&question.given) {
                 *form = vectors.form(word)?;
             }
-            let mut given = [forms[0], forms[1], forms[2]];
+            let answers = question.answers.iter().filter_map(|word| vectors.form(word));
+            let mut answers: Vec<u32> = answers.collect();
+            answers.sort_unstable();
+            answers.first()?;
             let queries = given.map(|form| {
                 *rows.entry(form).or_insert_with(|| {
                     words.push(form);
@@ -91,19 +115,24 @@ pub fn outcomes(vectors: &UnitVectors, set: &Analogies, restrict: usize) -> Outc
                 })
             });
             given.sort_unstable();
-            Some(Question { forms, queries, given })
+            Some(Question { answers, queries, given })
         })
         .collect();
     let covered: Vec<&Question> = questions.iter().flatten().collect();
     let in_top = vectors.forms_in_rows(restrict) as u32;
     let search = Search { vectors, queries: matrix(vectors, &words), questions: &covered };
-    let top = search.best(0..in_top);
-    let rest = search.best(in_top..vectors.len() as u32);
+    let best = |candidates| match method {
+        Method::CosAdd => search.best(candidates, cos_add),
+        Method::CosMul => search.best(candidates, cos_mul),
+    };
+    let top = best(0..in_top);
+    let rest = best(in_top..vectors.len() as u32);
 
     let mut answers = top.iter().zip(&rest);
     let mut outcomes = Outcomes { all: Vec::new(), top: Vec::new() };
     let judge = |found: Best, question: &Question| {
-        if found.form == question.forms[3] { Outcome::Right } else { Outcome::Wrong }
+        let right = question.answers.contains(&found.form);
+        if right { Outcome::Right } else { Outcome::Wrong }
     };
     for question in &questions {
         let (mut all, mut top) = (Outcome::NotCovered, Outcome::NotCovered);
@@ -111,7 +140,7 @@ pub fn outcomes(vectors: &UnitVectors, set: &Analogies, restrict: usize) -> Outc
             let (&in_top_best, &in_rest_best) =
                 answers.next().expect("an answer for every covered question");
             all = judge(in_top_best.or(in_rest_best), question);
-            if question.forms.iter().all(|&form| form < in_top) {
+            if question.given[2] < in_top && question.answers[0] < in_top {
                 top = judge(in_top_best, question);
             }
         }
@@ -144,7 +173,11 @@ const BLOCK_WIDTH: Range<usize> = 64..4096;
 
 impl Search<'_> {
     /// The best answer to each question among the candidates.
-    fn best(&self, candidates: Range<u32>) -> Vec<Best> {
+    fn best<S: Fn(f32, f32, f32) -> f32 + Copy + Sync>(
+        &self,
+        candidates: Range<u32>,
+        score: S,
+    ) -> Vec<Best> {
         let none = || vec![Best::NONE; self.questions.len()];
         if self.questions.is_empty() {
             return none();
@@ -159,7 +192,7 @@ impl Search<'_> {
                 start..candidates.end.min(start.saturating_add(width))
             })
             .fold(none, |mut best, block| {
-                self.scan(block, &mut best);
+                self.scan(block, &mut best, score);
                 best
             })
             .reduce(none, |mut one, other| {
@@ -171,7 +204,12 @@ impl Search<'_> {
     }
 
     /// Improves on `best` with the candidates of a block.
-    fn scan(&self, block: Range<u32>, best: &mut [Best]) {
+    fn scan(
+        &self,
+        block: Range<u32>,
+        best: &mut [Best],
+        score: impl Fn(f32, f32, f32) -> f32 + Copy,
+    ) {
         let forms: Vec<u32> = block.clone().collect();
         let candidates = matrix(self.vectors, &forms);
         let dots = products(self.queries.view(), candidates.view());
@@ -184,9 +222,9 @@ impl Search<'_> {
             let given = question.given.iter().filter(|form| block.contains(form));
             for end in given.map(|form| (form - block.start) as usize).chain([width]) {
                 if start < end {
-                    let found = largest(&a[start..end], &b[start..end], &c[start..end], best.score);
-                    if let Some((place, score)) = found {
-                        *best = Best { score, form: block.start + (start + place) as u32 };
+                    let (a, b, c) = (&a[start..end], &b[start..end], &c[start..end]);
+                    if let Some((place, top)) = largest(a, b, c, best.score, score) {
+                        *best = Best { score: top, form: block.start + (start + place) as u32 };
                     }
                 }
                 start = end + 1;
@@ -207,8 +245,21 @@ fn cos_add(a: f32, b: f32, c: f32) -> f32 {
     b - a + c
 }
 
-/// The first place where b − a + c is largest, if it is larger than `floor`.
-fn largest(a: &[f32], b: &[f32], c: &[f32], floor: f32) -> Option<(usize, f32)> {
+#[inline]
+fn cos_mul(a: f32, b: f32, c: f32) -> f32 {
+    const EPSILON: f32 = 0.001;
+    let shifted = |cosine: f32| (cosine + 1.0) * 0.5;
+    shifted(b) * shifted(c) / (shifted(a) + EPSILON)
+}
+
+/// The first place where the score is largest, if it is larger than `floor`.
+fn largest(
+    a: &[f32],
+    b: &[f32],
+    c: &[f32],
+    floor: f32,
+    score_of: impl Fn(f32, f32, f32) -> f32,
+) -> Option<(usize, f32)> {
     const LANES: usize = 16;
     let (a_chunks, a_rest) = a.as_chunks::<LANES>();
     let (b_chunks, b_rest) = b.as_chunks::<LANES>();
@@ -216,18 +267,18 @@ fn largest(a: &[f32], b: &[f32], c: &[f32], floor: f32) -> Option<(usize, f32)> 
     let mut tops = [f32::NEG_INFINITY; LANES];
     for ((a, b), c) in a_chunks.iter().zip(b_chunks).zip(c_chunks) {
         for lane in 0..LANES {
-            let score = cos_add(a[lane], b[lane], c[lane]);
+            let score = score_of(a[lane], b[lane], c[lane]);
             tops[lane] = if score > tops[lane] { score } else { tops[lane] };
         }
     }
     for ((&a, &b), &c) in a_rest.iter().zip(b_rest).zip(c_rest) {
-        let score = cos_add(a, b, c);
+        let score = score_of(a, b, c);
         tops[0] = if score > tops[0] { score } else { tops[0] };
     }
     let top = tops.into_iter().fold(f32::NEG_INFINITY, |top, x| if x > top { x } else { top });
     if top > floor {
         // Seldom: a question's best answer improves a few times in a whole vocabulary.
-        let place = (0..a.len()).find(|&i| cos_add(a[i], b[i], c[i]) == top)?;
+        let place = (0..a.len()).find(|&i| score_of(a[i], b[i], c[i]) == top)?;
         return Some((place, top));
     }
     None

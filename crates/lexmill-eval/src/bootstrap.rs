@@ -13,8 +13,35 @@ const TAIL: f64 = 0.025;
 /// count. NaN twice if none counts.
 pub(crate) fn interval(resamples: usize, mut statistic: impl FnMut() -> Option<f64>) -> (f64, f64) {
     let mut values: Vec<f64> = (0..resamples).filter_map(|_| statistic()).collect();
+    middle(&mut values)
+}
+
+/// Where the middle 95 % of values begins and ends; NaN twice if there are none.
+pub(crate) fn middle(values: &mut [f64]) -> (f64, f64) {
     values.sort_unstable_by(f64::total_cmp);
-    (percentile(&values, TAIL), percentile(&values, 1.0 - TAIL))
+    (percentile(values, TAIL), percentile(values, 1.0 - TAIL))
+}
+
+/// The interval of a statistic of `items`: `statistic` says what it is when item `i` is there `times[i]`
+/// times. `name` names the random numbers.
+pub(crate) fn resampled(
+    items: usize,
+    resamples: usize,
+    name: &[u64],
+    mut statistic: impl FnMut(&[u32]) -> Option<f64>,
+) -> (f64, f64) {
+    let Some(bound) = u32::try_from(items).ok().filter(|&bound| bound > 0) else {
+        return (f64::NAN, f64::NAN);
+    };
+    let mut random = Random::named(name);
+    let mut times = vec![0u32; items];
+    interval(resamples, || {
+        times.fill(0);
+        for _ in 0..bound {
+            times[random.below(bound) as usize] += 1;
+        }
+        statistic(&times)
+    })
 }
 
 /// The interval of a proportion, `hits` of `of`.
@@ -31,6 +58,9 @@ pub(crate) fn proportion(resamples: usize, seed: u64, hits: u64, of: u64) -> (f6
 /// Names of random streams.
 const PROPORTION: u64 = 1;
 pub(crate) const CORRELATION: u64 = 2;
+pub(crate) const CLUSTERS: u64 = 4;
+pub(crate) const POSITIONS: u64 = 5;
+pub(crate) const TEXTS: u64 = 6;
 
 /// The value below which a share `p` of the sorted values lies, interpolated.
 fn percentile(sorted: &[f64], p: f64) -> f64 {

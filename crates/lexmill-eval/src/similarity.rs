@@ -12,7 +12,7 @@
 use lexmill_vocab::Random;
 
 use crate::bootstrap::{CORRELATION, interval};
-use crate::{UnitVectors, WordPairs};
+use crate::{Comparison, UnitVectors, WordPairs};
 use lexmill_embeddings::dot;
 
 /// What a set of word pairs says about embeddings.
@@ -37,14 +37,7 @@ pub fn similarity(
     resamples: usize,
     seed: u64,
 ) -> Similarity {
-    let cosines: Vec<Option<f64>> = set
-        .pairs
-        .iter()
-        .map(|pair| {
-            let [a, b] = [vectors.form(&pair.words[0])?, vectors.form(&pair.words[1])?];
-            Some(f64::from(dot(vectors.vector(a), vectors.vector(b))))
-        })
-        .collect();
+    let cosines = cosines(vectors, set);
     let (known, judged): (Vec<f64>, Vec<f64>) = cosines
         .iter()
         .zip(&set.pairs)
@@ -59,6 +52,39 @@ pub fn similarity(
         covered: known.len(),
         total: set.pairs.len(),
     }
+}
+
+/// The cosine of each pair; of pairs with an unknown word nothing.
+fn cosines(vectors: &UnitVectors, set: &WordPairs) -> Vec<Option<f64>> {
+    let cosine = |pair: &crate::Pair| {
+        let [a, b] = [vectors.form(&pair.words[0])?, vectors.form(&pair.words[1])?];
+        Some(f64::from(dot(vectors.vector(a), vectors.vector(b))))
+    };
+    set.pairs.iter().map(cosine).collect()
+}
+
+/// Compares two embeddings by ρ on the pairs that both know.
+pub fn compare(
+    [ours, theirs]: [&UnitVectors; 2],
+    set: &WordPairs,
+    resamples: usize,
+    seed: u64,
+) -> Comparison {
+    let (mut x, mut y, mut judged) = (Vec::new(), Vec::new(), Vec::new());
+    for ((ours, theirs), pair) in
+        cosines(ours, set).into_iter().zip(cosines(theirs, set)).zip(&set.pairs)
+    {
+        if let (Some(ours), Some(theirs)) = (ours, theirs) {
+            x.push(ours);
+            y.push(theirs);
+            judged.push(pair.score);
+        }
+    }
+    let (x, y, judged) = (Ranking::new(&x), Ranking::new(&y), Ranking::new(&judged));
+    let mut ranks = Ranks::default();
+    Comparison::of(judged.order.len(), resamples, seed, |times| {
+        Some((ranks.correlate(&x, &judged, times)?, ranks.correlate(&y, &judged, times)?))
+    })
 }
 
 /// Spearman's rank correlation; equal values share their mean rank. NaN for fewer than two points, or
@@ -233,6 +259,30 @@ mod tests {
         let expected = naive(&[4.0, 3.0, 1.0, 1.0], &[9.0, 5.0, 2.0, 8.0]);
         assert!((found.oov_as_zero - expected).abs() < 1e-12);
         assert_eq!(found.interval, (1.0, 1.0));
+    }
+
+    #[test]
+    fn embeddings_are_compared_on_pairs_that_both_know() {
+        let unit = |words: &[&str], vectors: Vec<f32>| {
+            let words = words.iter().map(|&word| (word, 1));
+            let embeddings =
+                Embeddings::new(Vocabulary::from_ordered(words).unwrap(), 2, vectors).unwrap();
+            UnitVectors::new(embeddings, true)
+        };
+        let ours = unit(&["a", "b", "c"], vec![1.0, 0.0, 1.0, 1.0, 0.0, 5.0]);
+        let theirs = unit(&["c", "b", "a", "d"], vec![1.0, 0.1, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
+        let pair = |a: &str, b: &str, score| Pair { words: [a.to_owned(), b.to_owned()], score };
+        let pairs = vec![
+            pair("a", "b", 5.0),
+            pair("a", "a", 9.0),
+            pair("a", "c", 2.0),
+            pair("d", "a", 1.0),
+        ];
+        let set = WordPairs { pairs, skipped: 0 };
+        let found = compare([&ours, &theirs], &set, 100, 1);
+        // Cosines 0.7, 1, 0 and 0, 1, 0.995 against 5, 9, 2.
+        assert_eq!((found.common, found.scores), (3, (1.0, 0.5)));
+        assert_eq!(found.difference(), 0.5);
     }
 
     #[test]

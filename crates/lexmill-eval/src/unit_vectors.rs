@@ -46,6 +46,33 @@ impl UnitVectors {
         self.embeddings.vector(self.rows[form as usize])
     }
 
+    /// The unit vector of a word or a phrase: of the phrase as it stands, with underscores or with spaces
+    /// between its words; or else of the sum of the unit vectors of its known words, as the program that
+    /// scores the set 8-8-8 has it. Nothing if no word is known.
+    pub fn phrase(&self, text: &str) -> Option<Vec<f32>> {
+        let spellings =
+            [Cow::Borrowed(text), text.replace(' ', "_").into(), text.replace('_', " ").into()];
+        if let Some(form) = spellings.iter().find_map(|spelling| self.form(spelling)) {
+            return Some(self.vector(form).to_vec());
+        }
+        let mut sum = vec![0.0f64; self.dim()];
+        let mut known = 0;
+        for form in text.split([' ', '_']).filter_map(|word| self.form(word)) {
+            known += 1;
+            for (sum, &x) in sum.iter_mut().zip(self.vector(form)) {
+                *sum += f64::from(x);
+            }
+        }
+        let length = sum.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let scale = if length > 0.0 { length.recip() } else { 0.0 };
+        (known > 0).then(|| sum.iter().map(|x| (x * scale) as f32).collect())
+    }
+
+    /// The number of words, before forms fell together.
+    pub fn words(&self) -> usize {
+        self.embeddings.len()
+    }
+
     /// The number of forms.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -88,6 +115,11 @@ mod tests {
         assert_eq!(folded.vector(1), [0.6, 0.8]);
         assert_eq!(folded.form("ärger"), Some(2));
         assert_eq!([0, 1, 2, 3, 4, 9].map(|rows| folded.forms_in_rows(rows)), [0, 1, 2, 2, 3, 4]);
+        assert_eq!(folded.phrase("US"), Some(vec![0.6, 0.8]));
+        assert_eq!(folded.phrase("us_nowhere"), Some(vec![0.6, 0.8]), "the sum of those known");
+        let sum = folded.phrase("us ärger").unwrap();
+        assert!((sum[0] + 0.2f32.sqrt()).abs() < 1e-6 && (sum[1] - 0.8f32.sqrt()).abs() < 1e-6);
+        assert_eq!((folded.phrase("no where"), folded.phrase("")), (None, None));
         let exact = UnitVectors::new(embeddings, false);
         assert_eq!((exact.len(), exact.form("ärger"), exact.form("us")), (5, None, Some(2)));
     }

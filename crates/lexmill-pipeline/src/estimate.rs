@@ -124,7 +124,11 @@ pub(crate) fn estimate(
             let buckets = bins.count() as f64 * sizes.buckets * 4.0;
             (sizes.dimensions * (sizes.words * each + buckets), 0.0, 5e7)
         }
-        Settings::Evaluate(_) => (1e5, 0.0, sizes.words * sizes.dimensions * 8.0 + 5e7),
+        Settings::Evaluate(settings) => {
+            // A baseline is taken to be as large.
+            let models = if settings.baseline.is_some() { 2.0 } else { 1.0 };
+            (1e5, 0.0, sizes.words * sizes.dimensions * 8.0 * models + 5e7)
+        }
     };
     let actual: Option<u64> = manifest.map(|m| m.files.iter().map(|file| file.bytes).sum());
     Estimate {

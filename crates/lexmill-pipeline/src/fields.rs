@@ -229,14 +229,35 @@ const EXPORT: &[Field] = &[
 
 const EVALUATE: &[Field] = &[
     field("similarity", "Files of word pairs with human scores"),
-    field("analogies", "Files of analogy questions in sections"),
+    field(
+        "analogies",
+        "Files of analogy questions (Google's form; MSR's questions with the answers beside them), the directory of BATS",
+    ),
+    field("categorization", "Files of words with their categories (AP, BLESS, Battig, ESSLLI)"),
+    field(
+        "outliers",
+        "Files of topics (words, a blank line, words that don't belong), or directories of such (8-8-8)",
+    ),
+    field("classification", "Files of labelled texts: JSON lines, CSV, TSV, Parquet"),
+    field(
+        "baseline",
+        "Embeddings to compare with, item by item: a file in any format, an export, a trained model [none]",
+    ),
     field("lowercase", "Fold case, in the test sets and in the vocabulary [true]"),
+    field("analogy_method", "How analogies are answered: 3cosadd or 3cosmul [3cosadd]"),
     field(
         "restrict",
         "Also answer analogies among this many most frequent words; 0: only among all [30000]",
     ),
+    field("text_field", "Of labelled texts: the field of the text, or its path in JSON [text]"),
+    field("label_field", "Of labelled texts: the field of the label [label]"),
+    field("folds", "Of labelled texts: parts of cross-validation [5]"),
+    field("l2", "Of labelled texts: strength of the classifier's L2 regularization, 1/C [1]"),
     field("bootstrap", "Draws behind the 95 % intervals; 0: none [1000]"),
-    field("seed", "Seed of these draws [the pipeline's, or 1]"),
+    field(
+        "seed",
+        "Seed of these draws, of the starts of k-means and of the folds [the pipeline's, or 1]",
+    ),
 ];
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use lexmill_cooccur::{CountSettings, count};
 use lexmill_deduplicate::{DeduplicateSettings, deduplicate};
 use lexmill_embeddings::export::{self, ExportSettings};
-use lexmill_eval::{EvaluateSettings, evaluate};
+use lexmill_eval::{EvaluateSettings, TEST_SETS, embeddings_hash, evaluate};
 use lexmill_phrases::{PhrasesSettings, phrases};
-use lexmill_store::{Manifest, Progress, Resources, StageKey, file_hash};
+use lexmill_store::{Manifest, Progress, Resources, StageKey};
 use lexmill_tokenize::{Corpus, TokenizeSettings, VocabularySettings, tokenize, vocabulary};
 use lexmill_train::glove::{self, GloveSettings};
 use lexmill_train::word2vec::{self, Architecture, CbowSettings, SkipgramSettings};
@@ -86,7 +86,9 @@ impl Kind {
             Kind::Skipgram => "Train skip-gram vectors (word2vec, fastText) on token shards",
             Kind::Cbow => "Train CBOW vectors (word2vec, fastText) on token shards",
             Kind::Export => "Write a model's embeddings as Parquet or text",
-            Kind::Evaluate => "Score embeddings on word similarity and analogies",
+            Kind::Evaluate => {
+                "Score embeddings: similarity, analogies, categories, outliers, classification"
+            }
         }
     }
 
@@ -107,6 +109,12 @@ impl Kind {
             Kind::Export => &[("model", &[Kind::Glove, Kind::Skipgram, Kind::Cbow])],
             Kind::Evaluate => &[("embeddings", &[Kind::Export])],
         }
+    }
+
+    /// Whether its inputs, where it is run alone, may be files from elsewhere, and stages of more kinds than a
+    /// pipeline file may name: all that embeddings can be read from.
+    pub fn takes_embeddings(self) -> bool {
+        self == Kind::Evaluate
     }
 
     /// Its settings out of a table of fields.
@@ -165,6 +173,8 @@ pub enum Settings {
 pub(crate) struct Outside {
     pub(crate) corpus: Corpus,
     pub(crate) hashes: Vec<String>,
+    /// Of `evaluate`: what the embeddings to compare with are.
+    pub(crate) baseline: Option<String>,
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -185,10 +195,8 @@ impl Settings {
             Settings::Export(s) if s.formats.is_empty() => {
                 vec![("formats", "name at least one format".to_owned())]
             }
-            Settings::Evaluate(s) if s.similarity.is_empty() && s.analogies.is_empty() => {
-                vec![("similarity", "name at least one test set here or in analogies".to_owned())]
-            }
-            Settings::Export(_) | Settings::Evaluate(_) => Vec::new(),
+            Settings::Export(_) => Vec::new(),
+            Settings::Evaluate(s) => s.problems(),
         }
     }
 
@@ -201,17 +209,18 @@ impl Settings {
         match self {
             Settings::Tokenize(settings) => {
                 let corpus = Corpus::scan(settings, cache, threads)?;
-                Ok(Outside { corpus, hashes: Vec::new() })
+                Ok(Outside { corpus, ..Outside::default() })
             }
             Settings::Evaluate(settings) => {
-                let files = lexmill_eval::input_files(settings);
-                let hashes = files.iter().map(|f| file_hash(f)).collect::<Result<_, _>>()?;
-                Ok(Outside { corpus: Corpus::default(), hashes })
+                let hashes = lexmill_eval::test_set_hashes(settings)?;
+                let baseline =
+                    settings.baseline.as_ref().map(|path| embeddings_hash(path.as_ref()));
+                Ok(Outside { hashes, baseline: baseline.transpose()?, ..Outside::default() })
             }
             Settings::Skipgram(SkipgramSettings(s)) | Settings::Cbow(CbowSettings(s)) => {
                 let hash = s.initial_vectors.as_ref().map(|path| word2vec::start_hash(path));
                 let hashes = hash.transpose()?.into_iter().collect();
-                Ok(Outside { corpus: Corpus::default(), hashes })
+                Ok(Outside { hashes, ..Outside::default() })
             }
             _ => Ok(Outside::default()),
         }
@@ -248,18 +257,19 @@ impl Settings {
             Settings::Evaluate(s) => {
                 let mut key = key(evaluate::KIND, evaluate::VERSION, s, inputs);
                 // Test sets count by content, and by the name they have in the table of scores.
-                for field in ["similarity", "analogies"] {
+                for field in TEST_SETS {
                     if let Some(paths) = key.settings[field].as_array_mut() {
                         for path in paths {
-                            let stem = path
-                                .as_str()
-                                .and_then(|p| Path::new(p).file_stem())
-                                .map(|stem| stem.to_string_lossy().into_owned());
-                            *path = stem.unwrap_or_default().into();
+                            *path = path.as_str().map(lexmill_eval::test_set_name).into();
                         }
                     }
                 }
                 key.inputs.insert("test sets".to_owned(), outside.hashes.join(" "));
+                // So do other embeddings to compare with, by content alone.
+                if let Some(hash) = &outside.baseline {
+                    key.settings["baseline"] = true.into();
+                    key.inputs.insert("baseline".to_owned(), hash.clone());
+                }
                 key
             }
         }

@@ -168,7 +168,8 @@ pub(crate) fn stage_settings(kind: Kind, table: toml::Table) -> Result<Settings>
 }
 
 /// Runs one stage outside of any pipeline: `inputs` are stage directories in the order of
-/// [`Kind::inputs`].
+/// [`Kind::inputs`]; of a kind that [takes embeddings](Kind::takes_embeddings) also models and files, which count by
+/// their content.
 ///
 /// # Errors
 /// If an input is not there or the stage fails.
@@ -185,9 +186,13 @@ pub fn run_stage(
     let settings = stage_settings(kind, table)?;
     let mut fingerprints = std::collections::BTreeMap::new();
     for ((field, kinds), path) in kind.inputs().iter().zip(input_directories) {
-        let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-        let manifest = Manifest::expect(path, &kinds)?;
-        fingerprints.insert((*field).to_owned(), manifest.fingerprint);
+        let fingerprint = if kind.takes_embeddings() {
+            lexmill_eval::embeddings_hash(path).map_err(|error| failed(error.into()))?
+        } else {
+            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+            Manifest::expect(path, &kinds)?.fingerprint
+        };
+        fingerprints.insert((*field).to_owned(), fingerprint);
     }
     let outside = settings.look_outside(None, resources.threads).map_err(failed)?;
     let key = settings.key(&outside, fingerprints);

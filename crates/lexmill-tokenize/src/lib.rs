@@ -6,7 +6,7 @@
 //! - [`vocabulary`]: reads `words/`; writes `vocabulary.parquet`.
 //!
 //! [`shards`] is how every later stage finds the token shards of a finished stage, and [`preview`]
-//! shows what the first documents of a corpus become.
+//! shows what the first documents of a corpus become. [`each_record`] gives records with some of their fields.
 //!
 //! New containers plug in at `reader` (text out of a file), new formats at `records` (fields out of
 //! text), new kinds of documents at `cut` (where documents end), new steps of cleaning at `clean`,
@@ -19,6 +19,7 @@ mod cut;
 mod distinct;
 mod error;
 mod input;
+mod labelled;
 mod lowercase;
 pub mod preview;
 mod reader;
@@ -36,6 +37,7 @@ mod worker;
 pub use clean::{CleaningCounts, CleaningStep};
 pub use error::{Error, Result};
 pub use input::{Corpus, CorpusFile};
+pub use labelled::each_record;
 pub use records::Condition;
 pub use report::TokenizeReport;
 pub use settings::{

@@ -9,18 +9,20 @@ use crate::args::RunSettings;
 use crate::observer::Reporter;
 use crate::output::print;
 
-/// Runs a stage on finished stage directories.
+/// Runs a stage on finished stage directories, and shows the scores of one that makes such.
 pub(crate) fn run(
     settings: &RunSettings,
     kind: Kind,
     table: toml::Table,
     inputs: &[PathBuf],
     output: &Path,
+    json: bool,
 ) -> Result<()> {
     let reporter = Reporter::new(settings);
     run_stage(kind, table, inputs, output, &settings.resources(), &reporter)?;
-    if kind == Kind::Evaluate && !settings.quiet {
-        print(&super::scores::as_text(output)?)?;
+    match kind {
+        Kind::Evaluate if json => print(&super::scores::as_json(output)?),
+        Kind::Evaluate if !settings.quiet => print(&super::scores::as_text(output)?),
+        _ => Ok(()),
     }
-    Ok(())
 }

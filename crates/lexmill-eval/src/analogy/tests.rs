@@ -1,28 +1,32 @@
 use super::*;
-use crate::Section;
+use crate::test_sets::{Question as Asked, Section};
 use lexmill_embeddings::Embeddings;
 use lexmill_vocab::{Random, Vocabulary};
 
-/// 3CosAdd as the formula has it, in f64.
-fn naive(vectors: &UnitVectors, question: &[String; 4], top: usize) -> Outcome {
-    let forms: Vec<Option<u32>> = question.iter().map(|word| vectors.form(word)).collect();
-    let known = |form: &Option<u32>| form.is_some_and(|form| (form as usize) < top);
-    if !forms.iter().all(known) {
+/// The answer as the formulas have it, in f64.
+fn naive(vectors: &UnitVectors, question: &Asked, method: Method, top: usize) -> Outcome {
+    let form = |word: &String| vectors.form(word).filter(|&form| (form as usize) < top);
+    let forms: Vec<u32> = question.given.iter().filter_map(form).collect();
+    let answers: Vec<u32> = question.answers.iter().filter_map(form).collect();
+    if forms.len() < 3 || answers.is_empty() {
         return Outcome::NotCovered;
     }
-    let forms: Vec<u32> = forms.into_iter().flatten().collect();
     let dot = |x: u32, y: u32| -> f64 {
         let pairs = vectors.vector(x).iter().zip(vectors.vector(y));
         pairs.map(|(&x, &y)| f64::from(x) * f64::from(y)).sum()
     };
     let mut best = (f64::NEG_INFINITY, u32::MAX);
     for d in (0..top as u32).filter(|d| !forms[..3].contains(d)) {
-        let score = dot(d, forms[1]) - dot(d, forms[0]) + dot(d, forms[2]);
+        let [a, b, c] = [0, 1, 2].map(|i| dot(d, forms[i]));
+        let score = match method {
+            Method::CosAdd => b - a + c,
+            Method::CosMul => (b + 1.0) / 2.0 * (c + 1.0) / 2.0 / ((a + 1.0) / 2.0 + 0.001),
+        };
         if score > best.0 {
             best = (score, d);
         }
     }
-    if best.1 == forms[3] { Outcome::Right } else { Outcome::Wrong }
+    if answers.contains(&best.1) { Outcome::Right } else { Outcome::Wrong }
 }
 
 fn embeddings(words: &[String], vectors: Vec<f32>) -> UnitVectors {
@@ -32,7 +36,9 @@ fn embeddings(words: &[String], vectors: Vec<f32>) -> UnitVectors {
 }
 
 fn one_section(questions: Vec<[String; 4]>) -> Analogies {
-    Analogies { sections: vec![Section { name: "x".to_owned(), questions }] }
+    let asked = |[a, b, c, d]: [String; 4]| Asked { given: [a, b, c], answers: vec![d] };
+    let questions = questions.into_iter().map(asked).collect();
+    Analogies { sections: vec![Section { questions, ..Section::default() }] }
 }
 
 #[test]
@@ -58,18 +64,30 @@ fn agrees_with_the_formula() {
     }
     questions.push(["w1", "w2", "w3", "nowhere"].map(str::to_owned));
     questions.push(["w1", "w1", "w1", "w7"].map(str::to_owned));
-    let set = one_section(questions);
-    for restrict in [0, 5000, 20_000] {
-        let found = outcomes(&vectors, &set, restrict);
+    let mut set = one_section(questions);
+    // Several answers count, known or not.
+    for question in set.sections[0].questions.iter_mut().step_by(3) {
+        let x = random.below(words as u32);
+        question.answers.extend(["nowhere".to_owned(), format!("w{x}"), format!("w{}", x % 100)]);
+    }
+    for (method, restrict) in [Method::CosAdd, Method::CosMul]
+        .into_iter()
+        .flat_map(|method| [0, 5000, 20_000].map(|restrict| (method, restrict)))
+    {
+        let found = outcomes(&vectors, &set, method, restrict);
         let top = vectors.forms_in_rows(restrict);
         for (index, question) in set.questions().enumerate() {
-            assert_eq!(found.all[index], naive(&vectors, question, vectors.len()), "{question:?}");
-            assert_eq!(found.top[index], naive(&vectors, question, top), "{question:?}");
+            assert_eq!(
+                found.all[index],
+                naive(&vectors, question, method, vectors.len()),
+                "{question:?}"
+            );
+            assert_eq!(found.top[index], naive(&vectors, question, method, top), "{question:?}");
         }
         let right = found.all.iter().filter(|&&outcome| outcome == Outcome::Right).count();
-        assert!(right > 10, "{right}");
+        assert!(right > if method == Method::CosAdd { 10 } else { 3 }, "{method:?}: {right}");
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        assert_eq!(one.install(|| outcomes(&vectors, &set, restrict)), found);
+        assert_eq!(one.install(|| outcomes(&vectors, &set, method, restrict)), found);
     }
 }
 
@@ -78,10 +96,10 @@ fn nobody_is_left_to_answer() {
     let words = ["a", "b", "c"].map(str::to_owned);
     let vectors = embeddings(&words, vec![1.0, 0.0, 0.0, 1.0, 0.5, 0.5]);
     let set = one_section(vec![["a", "b", "c", "a"].map(str::to_owned)]);
-    assert_eq!(outcomes(&vectors, &set, 10).all, [Outcome::Wrong]);
-    assert_eq!(outcomes(&vectors, &set, 2).top, [Outcome::NotCovered]);
+    assert_eq!(outcomes(&vectors, &set, Method::CosAdd, 10).all, [Outcome::Wrong]);
+    assert_eq!(outcomes(&vectors, &set, Method::CosAdd, 2).top, [Outcome::NotCovered]);
     let set = one_section(vec![["x", "b", "c", "a"].map(str::to_owned)]);
-    assert_eq!(outcomes(&vectors, &set, 10).all, [Outcome::NotCovered]);
+    assert_eq!(outcomes(&vectors, &set, Method::CosAdd, 10).all, [Outcome::NotCovered]);
 }
 
 #[test]
@@ -91,8 +109,8 @@ fn the_first_largest_above_the_floor() {
     for (at, value) in [(3, 1.0), (20, 2.0), (35, 2.0), (39, 1.5)] {
         b[at] = value;
     }
-    assert_eq!(largest(&zeros, &b, &zeros, 1.0), Some((20, 2.0)));
-    assert_eq!(largest(&zeros, &b, &zeros, 2.0), None);
-    assert_eq!(largest(&zeros[..20], &b[20..], &zeros[20..], 1.0), Some((0, 2.0)));
-    assert_eq!(largest(&[], &[], &[], f32::NEG_INFINITY), None);
+    assert_eq!(largest(&zeros, &b, &zeros, 1.0, cos_add), Some((20, 2.0)));
+    assert_eq!(largest(&zeros, &b, &zeros, 2.0, cos_add), None);
+    assert_eq!(largest(&zeros[..20], &b[20..], &zeros[20..], 1.0, cos_add), Some((0, 2.0)));
+    assert_eq!(largest(&[], &[], &[], f32::NEG_INFINITY, cos_add), None);
 }

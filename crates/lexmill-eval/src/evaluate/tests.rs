@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::{Analogies, Measure, WordPairs};
 use lexmill_store::table::{Column, write_table};
 use serde_json::Value;
 
@@ -118,6 +119,104 @@ fn a_set_that_is_done_is_kept() {
     assert!(matches!(error, Err(Error::NoTestSets)));
 }
 
+/// Test sets of the other kinds, on the words of [`toy`].
+fn more(directory: &Path, settings: &EvaluateSettings) -> EvaluateSettings {
+    let write = |name: &str, text: &str| {
+        std::fs::create_dir_all(directory.join(name).parent().unwrap()).unwrap();
+        std::fs::write(directory.join(name), text).unwrap();
+        vec![directory.join(name).display().to_string()]
+    };
+    let texts: String = (0..12)
+        .map(|i| match i % 4 {
+            0 => "{\"text\": \"Paris, France!\", \"label\": \"one\"}\n",
+            1 => "{\"text\": \"Rome in Italy\", \"label\": \"two\"}\n",
+            2 => "{\"text\": \"France\", \"label\": \"one\"}\n",
+            _ => "{\"text\": \"nothing\", \"label\": \"two\"}\n",
+        })
+        .collect();
+    write("topics-8.8/colours.txt", "Paris\nFrance\n\nwalked\nOslo Norway\nnowhere\n");
+    EvaluateSettings {
+        categorization: write(
+            "categories.tsv",
+            "word\tcategory\nparis\t1\nfrance\t1\nrome\t2\nitaly\t2\nBern\t2\n",
+        ),
+        outliers: vec![directory.join("topics-8.8").display().to_string()],
+        classification: write("texts.jsonl", &texts),
+        folds: 3,
+        ..settings.clone()
+    }
+}
+
+#[test]
+fn every_kind_of_test_set_and_a_baseline() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut toy = toy(directory.path());
+    toy.1 = more(directory.path(), &toy.1);
+    let output = directory.path().join("scores");
+    let manifest = run_toy(&toy, &output, 2, &Progress::new()).unwrap();
+    let scores = read_scores(&output.join(SCORES)).unwrap();
+    let shown: Vec<String> = scores
+        .iter()
+        .filter(|s| !matches!(s.kind, Kind::Similarity | Kind::Analogy))
+        .map(|s| {
+            let (set, kind, measure) = (&s.set, s.kind.name(), s.measure.name());
+            let (score, wrong) = (s.score, s.score_oov_wrong);
+            format!("{set} {kind} {measure}: {score:.3} {wrong:.3} {}/{}", s.covered, s.total)
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "categories categorization purity: 1.000 0.800 4/5",
+            "topics-8.8 outliers accuracy: 1.000 0.667 2/3",
+            "topics-8.8 outliers opp: 1.000 0.667 2/3",
+            "texts classification accuracy: 1.000 0.750 9/12",
+            "texts classification macro-f1: 1.000 0.833 9/12",
+            "texts classification majority: 0.667 0.500 9/12",
+            "texts classification tokens: 0.714 0.714 15/21",
+        ]
+    );
+    assert!(scores.iter().all(|score| score.comparison.is_none()));
+    let conditions = read_conditions(&output.join(SCORES)).unwrap();
+    assert_eq!((conditions.restrict, conditions.lowercase, conditions.folds), (4, true, 3));
+    assert_eq!(conditions.embeddings, Shape { words: 8, dimensions: 4 });
+    let again = run_toy(&toy, &directory.path().join("again"), 1, &Progress::new()).unwrap();
+    assert_eq!(again.files, manifest.files, "threads don't show");
+
+    // Others, that know fewer words and are wrong about Paris.
+    let other = directory.path().join("other.txt");
+    std::fs::write(
+        &other,
+        "Paris 0 1 0\nFrance 1 0 0\nRome 0 1 0.1\nItaly 0 1 1\nwalk 1 1 1\nwalked 0 0.1 1\n",
+    )
+    .unwrap();
+    toy.1.baseline = Some(other.display().to_string());
+    let output = directory.path().join("compared");
+    let manifest = run_toy(&toy, &output, 2, &Progress::new()).unwrap();
+    let compared = read_scores(&output.join(SCORES)).unwrap();
+    let conditions = read_conditions(&output.join(SCORES)).unwrap();
+    assert_eq!(conditions.baseline, Some(Shape { words: 6, dimensions: 3 }));
+    for (alone, compared) in scores.iter().zip(&compared) {
+        assert_eq!(alone.covered, compared.covered);
+        assert!(alone.score == compared.score || alone.score.is_nan());
+        let without = matches!(compared.measure, Measure::Majority | Measure::Tokens);
+        assert_eq!(compared.comparison.is_none(), without, "{compared:?}");
+    }
+    let of = |kind: Kind| compared.iter().find(|s| s.kind == kind).unwrap();
+    let similarity = of(Kind::Similarity).comparison.clone().unwrap();
+    assert_eq!((similarity.common, similarity.scores), (3, (1.0, -0.5)));
+    let purity = of(Kind::Categorization).comparison.clone().unwrap();
+    assert_eq!((purity.common, purity.scores), (4, (1.0, 0.75)));
+    // Of the outliers, Oslo Norway is unknown to the baseline.
+    assert_eq!(of(Kind::Outliers).comparison.as_ref().unwrap().common, 1);
+    assert_eq!(of(Kind::Analogy).comparison.as_ref().unwrap().common, 2);
+    let again = run_toy(&toy, &directory.path().join("again2"), 1, &Progress::new()).unwrap();
+    assert_eq!(again.files, manifest.files, "threads don't show");
+    toy.1.baseline = Some("nowhere.bin".to_owned());
+    let error = run_toy(&toy, &directory.path().join("no"), 1, &Progress::new()).unwrap_err();
+    assert!(error.to_string().contains("nowhere.bin"), "{error}");
+}
+
 #[test]
 fn sets_of_the_same_name_go_by_their_path() {
     let settings = EvaluateSettings {
@@ -127,15 +226,6 @@ fn sets_of_the_same_name_go_by_their_path() {
     };
     let names: Vec<String> = tasks(&settings).into_iter().map(|task| task.name).collect();
     assert_eq!(names, ["a/x.txt", "b/x.txt", "y", "z"]);
-    assert_eq!(input_files(&settings), ["a/x.txt", "b/x.txt", "y.txt", "z"].map(PathBuf::from));
-}
-
-#[test]
-fn settings_have_defaults_and_refuse_other_names() {
-    let settings: EvaluateSettings = serde_json::from_str(r#"{"similarity":["a"]}"#).unwrap();
-    let similarity = vec!["a".to_owned()];
-    assert_eq!(settings, EvaluateSettings { similarity, ..EvaluateSettings::default() });
-    assert!(serde_json::from_str::<EvaluateSettings>(r#"{"similarities":[]}"#).is_err());
 }
 
 /// Against gensim's scores of the whole GloVe 6B, of which the data folder has the first 50,000 rows.
@@ -173,10 +263,10 @@ fn real_vectors_score_as_gensim_scores_them() {
         analogies: vec![eval("questions-words.txt")],
         ..EvaluateSettings::default()
     };
-    let vectors = UnitVectors::new(read, true);
+    let models = Models { ours: UnitVectors::new(read, true), baseline: None };
     for (task, (name, covered, known, all, gensim)) in tasks(&settings).iter().zip(reference) {
         let start = Instant::now();
-        let (scores, _) = score(task, &settings, &vectors, 2).unwrap();
+        let (scores, _) = score_with(task, &settings, &models, &resources(2)).unwrap();
         eprintln!("{:?}, {:?}", scores[0], start.elapsed());
         let found = &scores[0];
         assert_eq!(found.covered, covered, "{name}");
@@ -187,7 +277,8 @@ fn real_vectors_score_as_gensim_scores_them() {
 
     let start = Instant::now();
     let tasks = tasks(&settings);
-    let (scores, _) = score(&tasks[tasks.len() - 1], &settings, &vectors, 2).unwrap();
+    let (scores, _) =
+        score_with(&tasks[tasks.len() - 1], &settings, &models, &resources(2)).unwrap();
     eprintln!("analogies: {:?}", start.elapsed());
     let right = |section: &str| {
         let row = scores.iter().find(|s| s.section == section && s.vocabulary == "top 30000");
@@ -203,6 +294,15 @@ fn real_vectors_score_as_gensim_scores_them() {
     assert_eq!(right("capital-world"), (2006, 2715));
     assert_eq!(right("gram6-nationality-adjective"), (1362, 1445));
     assert_eq!(right("family"), (259, 342));
+
+    // By 3CosMul, against a program of a few lines that follows the formula.
+    let settings = EvaluateSettings { analogy_method: crate::Method::CosMul, ..settings };
+    let (scores, _) =
+        score_with(&tasks[tasks.len() - 1], &settings, &models, &resources(2)).unwrap();
+    let top = |s: &&crate::Score| s.section == "total" && s.vocabulary == "top 30000";
+    let row = scores.iter().find(top).unwrap();
+    let right = (row.score * row.covered as f64).round() as u64;
+    assert!(right.abs_diff(6453) <= 3, "{right}");
 }
 
 /// Every test set in the data folder can be read.
@@ -231,7 +331,7 @@ fn real_test_sets_are_read_whole() {
     ] {
         let set = Analogies::read(&data.join("eval").join(name)).unwrap();
         assert_eq!((set.questions().count(), set.sections.len()), (questions, sections), "{name}");
-        let found = set.sections.iter().filter(|section| section.is_syntactic()).count();
+        let found = set.sections.iter().filter(|section| section.group == "syntactic").count();
         assert_eq!(found, syntactic, "{name}");
     }
 }
