@@ -7,6 +7,7 @@
 //! | [`errors`] | every bad input gives one clear message, and no panic |
 //! | [`text`] | dirty text is read as stated, and what was changed is counted |
 //! | [`messages`] | exact texts of `plan`, `status`, `validate` |
+//! | [`embeddings`] | vectors converted from any format to any, and asked |
 //! | [`fasttext`] | files of fastText's and word2vec's, and words they don't know |
 //! | [`inspect`] | `inspect` on real tables (only where it is compiled in) |
 //! | [`deduplicate`] | duplicates, exact and near, dropped between text and counts |
@@ -16,6 +17,7 @@
 //! | [`readers`] | records of every format, and what is wrong with some |
 //! | [`regressions`] | what once went wrong |
 //! | [`scores`] | every kind of test set, embeddings from anywhere, comparisons |
+//! | [`view`] | the report of a run, and the page to explore |
 //! | [`data`] | the dirty files of `$LEXMILL_DATA`, where it is set |
 //!
 //! Nothing here needs a network or a file outside of the repository. `RUN_SLOW_TESTS=1` kills more
@@ -26,6 +28,7 @@
 
 mod data;
 mod deduplicate;
+mod embeddings;
 mod errors;
 mod fasttext;
 mod identity;
@@ -40,4 +43,5 @@ mod readers;
 mod regressions;
 mod scores;
 mod text;
+mod view;
 mod word2vec;

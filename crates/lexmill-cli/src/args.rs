@@ -12,7 +12,8 @@ use lexmill_pipeline::{KINDS, Kind, fields, read_value};
 use lexmill_store::{ByteSize, Resources};
 
 use self::vectors::{
-    AnalogyArgs, ConvertArgs, NeighborsArgs, OddOneOutArgs, SimilarityArgs, VectorArgs,
+    AnalogyArgs, ConvertArgs, ExploreArgs, NeighborsArgs, OddOneOutArgs, ReportArgs,
+    SimilarityArgs, VectorArgs,
 };
 
 /// Word embeddings from large corpora, in stages that can be interrupted and give the same bytes
@@ -150,6 +151,10 @@ enum Command {
     Vector(VectorArgs),
     /// Write embeddings in another format
     Convert(ConvertArgs),
+    /// Write a report of a run: one HTML file that is complete in itself
+    Report(ReportArgs),
+    /// Serve a page on this machine to explore embeddings
+    Explore(ExploreArgs),
     /// Show a table, a stage or a run: settings, schema, sizes, first rows
     #[cfg(feature = "inspect")]
     Inspect {
@@ -224,6 +229,10 @@ pub(crate) enum Task {
     Vector(VectorArgs),
     /// Write embeddings in another format.
     Convert(ConvertArgs),
+    /// Write the report of a run.
+    Report(ReportArgs),
+    /// Serve a page to explore embeddings.
+    Explore(ExploreArgs),
     /// Show a table or a directory.
     #[cfg(feature = "inspect")]
     Inspect {
@@ -273,6 +282,8 @@ pub(crate) fn parse() -> Request {
         Command::OddOneOut(args) => Task::OddOneOut(args),
         Command::Vector(args) => Task::Vector(args),
         Command::Convert(args) => Task::Convert(args),
+        Command::Report(args) => Task::Report(args),
+        Command::Explore(args) => Task::Explore(args),
         #[cfg(feature = "inspect")]
         Command::Inspect { path, rows, word, json } => Task::Inspect { path, rows, word, json },
     };

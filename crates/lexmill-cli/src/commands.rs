@@ -10,6 +10,7 @@ mod scores;
 mod stage;
 mod tokens;
 mod vectors;
+mod view;
 
 use anyhow::{Context, Result};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -37,13 +38,15 @@ pub(crate) fn execute(request: Request) -> Result<()> {
         Task::OddOneOut(args) => pool(settings)?.install(|| questions::odd(&args)),
         Task::Vector(args) => pool(settings)?.install(|| vectors::run(&args)),
         Task::Convert(args) => pool(settings)?.install(|| convert::run(settings, &args)),
+        Task::Report(args) => pool(settings)?.install(|| view::report(settings, &args)),
+        Task::Explore(args) => view::explore(settings, &args),
         #[cfg(feature = "inspect")]
         Task::Inspect { path, rows, word, json } => inspect::run(&path, rows, word, json),
     }
 }
 
 /// The threads of commands that are no stage.
-fn pool(settings: &RunSettings) -> Result<ThreadPool> {
+pub(crate) fn pool(settings: &RunSettings) -> Result<ThreadPool> {
     let threads = settings.resources().threads;
     let pool = ThreadPoolBuilder::new().num_threads(threads).build();
     pool.with_context(|| format!("could not start {threads} worker threads"))

@@ -1,6 +1,6 @@
 //! Progress on standard error: a bar on a terminal, plain lines elsewhere, JSON where asked for.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use lexmill_pipeline::{Condition, Kind, Observer};
 use lexmill_store::{ByteSize, Event, Manifest, Progress};
 
 use crate::args::{LogFormat, RunSettings};
-use crate::output::{duration, thousands};
+use crate::output::{duration, tell, thousands};
 
 /// How often a line tells of progress where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -56,8 +56,8 @@ impl Reporter {
 
     fn say(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| line(text)),
-            None if !self.quiet && !self.json => line(text),
+            Some(bar) => bar.suspend(|| tell(text)),
+            None if !self.quiet && !self.json => tell(text),
             None => {}
         }
     }
@@ -85,11 +85,6 @@ impl Reporter {
             Event::Notice(text) => format!("  note: {text}"),
         });
     }
-}
-
-fn line(text: &str) {
-    // A closed standard error must not stop the work.
-    let _told = writeln!(std::io::stderr(), "{text}");
 }
 
 /// An amount of some unit.

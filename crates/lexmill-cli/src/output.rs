@@ -11,6 +11,12 @@ pub(crate) fn print(text: &str) -> Result<()> {
     Ok(out.flush()?)
 }
 
+/// Tells people something on standard error.
+pub(crate) fn tell(text: &str) {
+    // A closed standard error must not stop the work.
+    let _told = writeln!(io::stderr(), "{text}");
+}
+
 /// Tells of an error, with its causes where they add something.
 pub(crate) fn complain(error: &anyhow::Error) {
     let mut text = format!("error: {error}");
@@ -20,8 +26,7 @@ pub(crate) fn complain(error: &anyhow::Error) {
             text += &format!("\n  because: {cause}");
         }
     }
-    // Nobody is left to tell if this fails.
-    let _told = writeln!(io::stderr(), "{text}");
+    tell(&text);
 }
 
 /// Whether the error is that nobody reads our output any more.

@@ -17,12 +17,14 @@
 //! # }
 //! ```
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::ops::Range;
 
 use lexmill_vocab::WordId;
 use ndarray::{ArrayView2, linalg::general_mat_mul};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::{Embeddings, dot, norm};
 
@@ -50,20 +52,37 @@ pub struct Query {
 }
 
 /// How the fourth word of an analogy "a is to b as c is to d" is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum AnalogyMethod {
     /// The largest cos(d, b − a + c), of vectors of length 1 (Mikolov et al. 2013).
     #[default]
+    #[serde(rename = "3cosadd")]
     CosAdd,
     /// The largest cos(d, b) cos(d, c) / (cos(d, a) + 0.001), cosines shifted to 0..1 by (x + 1) / 2
     /// (Levy and Goldberg 2014).
+    #[serde(rename = "3cosmul")]
     CosMul,
+}
+
+impl AnalogyMethod {
+    /// Its name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            AnalogyMethod::CosAdd => "3cosadd",
+            AnalogyMethod::CosMul => "3cosmul",
+        }
+    }
+
+    /// The method of that name.
+    pub fn named(name: &str) -> Option<AnalogyMethod> {
+        [AnalogyMethod::CosAdd, AnalogyMethod::CosMul].into_iter().find(|m| m.name() == name)
+    }
 }
 
 /// Embeddings with the lengths of their vectors.
 #[derive(Debug, Clone)]
 pub struct Neighbors<'a> {
-    embeddings: &'a Embeddings,
+    embeddings: Cow<'a, Embeddings>,
     /// 1 / |v|, and 0 for a vector of zeros, which thereby is at cosine 0 from everything.
     inverse_norms: Vec<f32>,
     /// Answers are among so many words, the first.
@@ -73,9 +92,24 @@ pub struct Neighbors<'a> {
 impl<'a> Neighbors<'a> {
     /// Takes the length of every vector.
     pub fn new(embeddings: &'a Embeddings) -> Neighbors<'a> {
+        Neighbors::of(Cow::Borrowed(embeddings))
+    }
+
+    /// Takes the length of every vector, and keeps the embeddings.
+    pub fn owning(embeddings: Embeddings) -> Neighbors<'static> {
+        Neighbors::of(Cow::Owned(embeddings))
+    }
+
+    fn of(embeddings: Cow<'a, Embeddings>) -> Neighbors<'a> {
         let vectors = embeddings.vectors().par_chunks_exact(embeddings.dim());
         let inverse_norms = vectors.map(|vector| inverse_norm(vector) as f32).collect();
-        Neighbors { embeddings, inverse_norms, words: embeddings.len() }
+        let words = embeddings.len();
+        Neighbors { embeddings, inverse_norms, words }
+    }
+
+    /// The embeddings.
+    pub fn embeddings(&self) -> &Embeddings {
+        &self.embeddings
     }
 
     /// Looks for answers among the first `words` only: the most frequent ones, as files have them.
@@ -90,9 +124,23 @@ impl<'a> Neighbors<'a> {
     /// # Panics
     /// If `query.len()` is not the dimension of the embeddings.
     pub fn nearest(&self, query: &[f32], k: usize, exclude: &[WordId]) -> Vec<Scored> {
+        self.nearest_among(self.words, query, k, exclude)
+    }
+
+    /// As [`nearest`](Neighbors::nearest), but only of the first `words` words.
+    ///
+    /// # Panics
+    /// If `query.len()` is not the dimension of the embeddings.
+    pub fn nearest_among(
+        &self,
+        words: usize,
+        query: &[f32],
+        k: usize,
+        exclude: &[WordId],
+    ) -> Vec<Scored> {
         self.check(query);
         let query = unit(query);
-        self.best(k, exclude, |id| self.cosine(&query, id))
+        self.best(words.min(self.words), k, exclude, |id| self.cosine(&query, id))
     }
 
     /// The answers to many queries: each as [`nearest`](Neighbors::nearest) gives it, much faster.
@@ -153,7 +201,7 @@ impl<'a> Neighbors<'a> {
                     unit(vector)
                 });
                 let near = |query: &[f32], id| (f64::from(self.cosine(query, id)) + 1.0) / 2.0;
-                self.best(k, exclude, |id| {
+                self.best(self.words, k, exclude, |id| {
                     (near(&b, id) * near(&c, id) / (near(&a, id) + EPSILON)) as f32
                 })
             }
@@ -170,8 +218,7 @@ impl<'a> Neighbors<'a> {
         assert_eq!(query.len(), self.embeddings.dim(), "a query of the embeddings' dimension");
     }
 
-    fn blocks(&self) -> impl IndexedParallelIterator<Item = Range<usize>> {
-        let words = self.words;
+    fn blocks(words: usize) -> impl IndexedParallelIterator<Item = Range<usize>> {
         let block = move |block: usize| {
             let start = block * BLOCK_WORDS;
             start..words.min(start + BLOCK_WORDS)
@@ -179,14 +226,15 @@ impl<'a> Neighbors<'a> {
         (0..words.div_ceil(BLOCK_WORDS)).into_par_iter().map(block)
     }
 
-    /// The words with the largest scores.
+    /// Of the first `words` words those with the largest scores.
     fn best(
         &self,
+        words: usize,
         k: usize,
         exclude: &[WordId],
         score: impl Fn(WordId) -> f32 + Sync,
     ) -> Vec<Scored> {
-        let top = self.blocks().fold(
+        let top = Neighbors::blocks(words).fold(
             || Top::new(k, 0.0),
             |mut top, block| {
                 for id in block.start as WordId..block.end as WordId {
@@ -205,7 +253,7 @@ impl<'a> Neighbors<'a> {
         let dim = self.embeddings.dim();
         let none = || -> Vec<Top> { group.iter().map(|_| Top::new(k, SLACK)).collect() };
         let queries = ArrayView2::from_shape((group.len(), dim), units).expect("whole vectors");
-        let tops = self.blocks().fold(none, |mut tops, block| {
+        let tops = Neighbors::blocks(self.words).fold(none, |mut tops, block| {
             let words = block.len();
             let vectors = &self.embeddings.vectors()[block.start * dim..block.end * dim];
             let vectors = ArrayView2::from_shape((words, dim), vectors).expect("whole vectors");

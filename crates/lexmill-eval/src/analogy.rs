@@ -23,22 +23,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use lexmill_embeddings::AnalogyMethod;
 use ndarray::{Array2, ArrayView2, linalg::general_mat_mul};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use crate::{Analogies, UnitVectors};
-
-/// How analogies are answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Method {
-    /// The sum of cosines.
-    #[serde(rename = "3cosadd")]
-    CosAdd,
-    /// The product of cosines.
-    #[serde(rename = "3cosmul")]
-    CosMul,
-}
 
 /// What became of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +81,7 @@ impl Best {
 pub fn outcomes(
     vectors: &UnitVectors,
     set: &Analogies,
-    method: Method,
+    method: AnalogyMethod,
     restrict: usize,
 ) -> Outcomes {
     let mut rows = HashMap::new();
@@ -122,8 +111,8 @@ pub fn outcomes(
     let in_top = vectors.forms_in_rows(restrict) as u32;
     let search = Search { vectors, queries: matrix(vectors, &words), questions: &covered };
     let best = |candidates| match method {
-        Method::CosAdd => search.best(candidates, cos_add),
-        Method::CosMul => search.best(candidates, cos_mul),
+        AnalogyMethod::CosAdd => search.best(candidates, cos_add),
+        AnalogyMethod::CosMul => search.best(candidates, cos_mul),
     };
     let top = best(0..in_top);
     let rest = best(in_top..vectors.len() as u32);

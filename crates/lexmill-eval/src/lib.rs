@@ -31,7 +31,6 @@ pub mod similarity;
 mod test_sets;
 mod unit_vectors;
 
-pub use analogy::Method;
 pub use classification::LabelledTexts;
 pub use error::{Error, LineProblem, Result};
 pub use evaluate::{run, test_set_name};

@@ -28,9 +28,9 @@ use lexmill_store::table::{Column, TableReader, write_table};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::analogy::Method;
 use crate::paired::Comparison;
 use crate::{Error, Result};
+use lexmill_embeddings::AnalogyMethod;
 
 /// Names of a plain enumeration, both ways.
 macro_rules! names {
@@ -121,7 +121,7 @@ pub struct Conditions {
     /// What is done to vectors: they are scaled to length 1.
     pub normalization: String,
     /// How analogies are answered.
-    pub analogy_method: Method,
+    pub analogy_method: AnalogyMethod,
     /// Analogies are also answered among this many most frequent words; 0: only among all.
     pub restrict: usize,
     /// Parts of cross-validation.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Kind;
-use crate::analogy::Method;
+use lexmill_embeddings::AnalogyMethod;
 
 /// Settings of the stage `evaluate`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct EvaluateSettings {
     /// Whether case is folded, in the test sets and in the vocabulary.
     pub lowercase: bool,
     /// How analogies are answered.
-    pub analogy_method: Method,
+    pub analogy_method: AnalogyMethod,
     /// Analogies are also answered among this many most frequent words; 0: only among all.
     pub restrict: usize,
     /// Of labelled texts: the field of the text.
@@ -51,7 +51,7 @@ impl Default for EvaluateSettings {
             classification: Vec::new(),
             baseline: None,
             lowercase: true,
-            analogy_method: Method::CosAdd,
+            analogy_method: AnalogyMethod::CosAdd,
             restrict: 30_000,
             text_field: "text".to_owned(),
             label_field: "label".to_owned(),
@@ -122,7 +122,7 @@ mod tests {
             serde_json::from_str(r#"{"similarity":["a"],"analogy_method":"3cosmul"}"#).unwrap();
         let expected = EvaluateSettings {
             similarity: vec!["a".to_owned()],
-            analogy_method: Method::CosMul,
+            analogy_method: AnalogyMethod::CosMul,
             ..EvaluateSettings::default()
         };
         assert_eq!(settings, expected);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use lexmill_store::history::{StageRun, peak_memory, reset_peak_memory};
 use lexmill_store::{
     AtomicFile, Error as StoreError, Manifest, Progress, Resources, RunLock, settle,
 };
@@ -142,13 +143,35 @@ fn one(
     }
     observer.begins(&stage.id, stage.kind, &found);
     let paths: Vec<PathBuf> = stage.inputs.iter().map(|input| directory.join(input)).collect();
+    let resumed = found == (Condition::Missing { begun: true });
+    reset_peak_memory();
     let begun = Instant::now();
     let manifest = watch_in(&stage.id, Some(directory), observer, |progress| {
         stage.settings.run(outside, &paths, &output, key, resources, progress)
     })
     .map_err(failed)?;
-    observer.ends(&stage.id, stage.kind, &manifest, begun.elapsed());
+    let took = begun.elapsed();
+    let run = StageRun {
+        stage: stage.id.clone(),
+        fingerprint: manifest.fingerprint.clone(),
+        finished: seconds_since_1970(),
+        seconds: took.as_secs_f64(),
+        resumed,
+        peak_memory_bytes: peak_memory(),
+        threads: resources.threads as u64,
+        memory_bytes: resources.memory_bytes,
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    // The result is there: that nobody can read how long it took must not fail the run.
+    if let Err(error) = run.append(directory) {
+        tracing::warn!(%error, "what the stage took is not noted");
+    }
+    observer.ends(&stage.id, stage.kind, &manifest, took);
     Ok(true)
+}
+
+fn seconds_since_1970() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// Settings of a stage that is run alone.
@@ -264,7 +287,6 @@ fn write_status(
     (done, total, unit): (u64, u64, &'static str),
     rate: f64,
 ) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let status = Status {
         process: std::process::id(),
         stage: stage.to_owned(),
@@ -272,7 +294,7 @@ fn write_status(
         done,
         total,
         rate,
-        written: now.as_secs(),
+        written: seconds_since_1970(),
         running: true,
     };
     let text = serde_json::to_vec(&status).unwrap_or_default();

@@ -9,6 +9,7 @@
 //!   its schema.
 //! - [`RunLock`]: one run at a time on a directory.
 //! - [`Resources`], [`Progress`]: how a stage is to run, and what it reports while it does.
+//! - [`history`]: what stages took, for people; no result depends on it.
 //! - [`workers`], [`merge`]: threads that share out a stage's tasks, and sorted runs made one.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make files by hand"))]
@@ -16,6 +17,7 @@
 mod bytes;
 mod commit;
 mod error;
+pub mod history;
 mod lock;
 mod manifest;
 pub mod merge;

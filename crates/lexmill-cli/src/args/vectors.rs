@@ -188,6 +188,43 @@ pub(crate) struct ConvertArgs {
     pub(crate) json: bool,
 }
 
+/// `lexmill report`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReportArgs {
+    /// A run directory, such as runs/NAME
+    #[arg(value_name = "DIR")]
+    pub(crate) run: PathBuf,
+    /// The file to write [default: report.html in it]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// A word whose neighbours are shown; can be given several times [default: some of the frequent words]
+    #[arg(long = "word", value_name = "WORD")]
+    pub(crate) asked: Vec<String>,
+    /// Words on the map, the most frequent
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = map_words())]
+    pub(crate) map_words: u32,
+}
+
+/// `lexmill explore`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExploreArgs {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// Other embeddings, to compare with
+    #[arg(value_name = "EMBEDDINGS")]
+    pub(crate) other: Option<PathBuf>,
+    /// The port of this machine to serve the page at; 0: any that is free
+    #[arg(long, value_name = "PORT", default_value_t = 8765)]
+    pub(crate) port: u16,
+    /// Words on the map, the most frequent
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = map_words())]
+    pub(crate) map_words: u32,
+}
+
+fn map_words() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=20_000)
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PrecisionArg {
     /// 32-bit floats

@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
+use lexmill_embeddings::AnalogyMethod;
 use lexmill_eval::evaluate::SCORES;
-use lexmill_eval::{
-    Comparison, Conditions, Kind, Measure, Method, Score, read_conditions, read_scores,
-};
+use lexmill_eval::{Comparison, Conditions, Kind, Measure, Score, read_conditions, read_scores};
 use serde_json::{Value, json};
 
 use crate::output::{table, thousands};
@@ -108,8 +107,8 @@ fn interval((low, high): (f64, f64)) -> String {
 
 fn method(conditions: &Conditions) -> &'static str {
     match conditions.analogy_method {
-        Method::CosAdd => "3CosAdd",
-        Method::CosMul => "3CosMul",
+        AnalogyMethod::CosAdd => "3CosAdd",
+        AnalogyMethod::CosMul => "3CosMul",
     }
 }
 

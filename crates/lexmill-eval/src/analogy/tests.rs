@@ -4,7 +4,7 @@ use lexmill_embeddings::Embeddings;
 use lexmill_vocab::{Random, Vocabulary};
 
 /// The answer as the formulas have it, in f64.
-fn naive(vectors: &UnitVectors, question: &Asked, method: Method, top: usize) -> Outcome {
+fn naive(vectors: &UnitVectors, question: &Asked, method: AnalogyMethod, top: usize) -> Outcome {
     let form = |word: &String| vectors.form(word).filter(|&form| (form as usize) < top);
     let forms: Vec<u32> = question.given.iter().filter_map(form).collect();
     let answers: Vec<u32> = question.answers.iter().filter_map(form).collect();
@@ -19,8 +19,8 @@ fn naive(vectors: &UnitVectors, question: &Asked, method: Method, top: usize) ->
     for d in (0..top as u32).filter(|d| !forms[..3].contains(d)) {
         let [a, b, c] = [0, 1, 2].map(|i| dot(d, forms[i]));
         let score = match method {
-            Method::CosAdd => b - a + c,
-            Method::CosMul => (b + 1.0) / 2.0 * (c + 1.0) / 2.0 / ((a + 1.0) / 2.0 + 0.001),
+            AnalogyMethod::CosAdd => b - a + c,
+            AnalogyMethod::CosMul => (b + 1.0) / 2.0 * (c + 1.0) / 2.0 / ((a + 1.0) / 2.0 + 0.001),
         };
         if score > best.0 {
             best = (score, d);
@@ -70,7 +70,7 @@ fn agrees_with_the_formula() {
         let x = random.below(words as u32);
         question.answers.extend(["nowhere".to_owned(), format!("w{x}"), format!("w{}", x % 100)]);
     }
-    for (method, restrict) in [Method::CosAdd, Method::CosMul]
+    for (method, restrict) in [AnalogyMethod::CosAdd, AnalogyMethod::CosMul]
         .into_iter()
         .flat_map(|method| [0, 5000, 20_000].map(|restrict| (method, restrict)))
     {
@@ -85,7 +85,10 @@ fn agrees_with_the_formula() {
             assert_eq!(found.top[index], naive(&vectors, question, method, top), "{question:?}");
         }
         let right = found.all.iter().filter(|&&outcome| outcome == Outcome::Right).count();
-        assert!(right > if method == Method::CosAdd { 10 } else { 3 }, "{method:?}: {right}");
+        assert!(
+            right > if method == AnalogyMethod::CosAdd { 10 } else { 3 },
+            "{method:?}: {right}"
+        );
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         assert_eq!(one.install(|| outcomes(&vectors, &set, method, restrict)), found);
     }
@@ -96,10 +99,10 @@ fn nobody_is_left_to_answer() {
     let words = ["a", "b", "c"].map(str::to_owned);
     let vectors = embeddings(&words, vec![1.0, 0.0, 0.0, 1.0, 0.5, 0.5]);
     let set = one_section(vec![["a", "b", "c", "a"].map(str::to_owned)]);
-    assert_eq!(outcomes(&vectors, &set, Method::CosAdd, 10).all, [Outcome::Wrong]);
-    assert_eq!(outcomes(&vectors, &set, Method::CosAdd, 2).top, [Outcome::NotCovered]);
+    assert_eq!(outcomes(&vectors, &set, AnalogyMethod::CosAdd, 10).all, [Outcome::Wrong]);
+    assert_eq!(outcomes(&vectors, &set, AnalogyMethod::CosAdd, 2).top, [Outcome::NotCovered]);
     let set = one_section(vec![["x", "b", "c", "a"].map(str::to_owned)]);
-    assert_eq!(outcomes(&vectors, &set, Method::CosAdd, 10).all, [Outcome::NotCovered]);
+    assert_eq!(outcomes(&vectors, &set, AnalogyMethod::CosAdd, 10).all, [Outcome::NotCovered]);
 }
 
 #[test]

@@ -296,7 +296,8 @@ fn real_vectors_score_as_gensim_scores_them() {
     assert_eq!(right("family"), (259, 342));
 
     // By 3CosMul, against a program of a few lines that follows the formula.
-    let settings = EvaluateSettings { analogy_method: crate::Method::CosMul, ..settings };
+    let settings =
+        EvaluateSettings { analogy_method: lexmill_embeddings::AnalogyMethod::CosMul, ..settings };
     let (scores, _) =
         score_with(&tasks[tasks.len() - 1], &settings, &models, &resources(2)).unwrap();
     let top = |s: &&crate::Score| s.section == "total" && s.vocabulary == "top 30000";

@@ -1,0 +1,112 @@
+//! What stages took: a line of JSON for each in `.history.jsonl` of the run directory.
+//!
+//! It is no part of a result and nothing depends on it: times and memory differ from run to run. A report
+//! shows them.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// The file's name in a run directory.
+const HISTORY: &str = ".history.jsonl";
+/// More is not read of one.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// What a stage took.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StageRun {
+    /// The stage's name in the pipeline file.
+    pub stage: String,
+    /// The fingerprint of what it made.
+    pub fingerprint: String,
+    /// When it was done: seconds since 1970.
+    pub finished: u64,
+    /// How long it took, since it began or went on.
+    pub seconds: f64,
+    /// Whether it went on where an earlier process had stopped.
+    pub resumed: bool,
+    /// The most memory the process held meanwhile, if the system says so.
+    pub peak_memory_bytes: Option<u64>,
+    /// Worker threads.
+    pub threads: u64,
+    /// The memory it was allowed.
+    pub memory_bytes: u64,
+    /// The version of the program.
+    pub program: String,
+}
+
+impl StageRun {
+    /// Adds it to the history of a run directory.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn append(&self, directory: &Path) -> Result<()> {
+        let path = directory.join(HISTORY);
+        let mut line = serde_json::to_vec(self).expect("plain data");
+        line.push(b'\n');
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.create(true).append(true).open(&path);
+        file.and_then(|mut file| file.write_all(&line)).map_err(Error::io("write", &path))
+    }
+
+    /// The history of a run directory, the oldest first; lines that are damaged are left out. Empty if
+    /// there is none.
+    pub fn read_all(directory: &Path) -> Vec<StageRun> {
+        use std::io::Read;
+        let mut text = String::new();
+        let file = std::fs::File::open(directory.join(HISTORY));
+        if file.and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text)).is_err() {
+            return Vec::new();
+        }
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+}
+
+/// Starts to watch the most memory that this process holds; it is read with [`peak_memory`]. Does nothing
+/// where the system has no such thing.
+pub fn reset_peak_memory() {
+    // Best effort: without it the peak is that of the whole process.
+    let file = std::fs::OpenOptions::new().write(true).open("/proc/self/clear_refs");
+    let _reset = file.and_then(|mut file| file.write_all(b"5"));
+}
+
+/// The most memory that this process has held since [`reset_peak_memory`], if the system says so.
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "damage need not appear whole")]
+    fn a_history_grows_and_damage_is_left_out() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(StageRun::read_all(directory.path()), []);
+        let run = |stage: &str| StageRun { stage: stage.to_owned(), ..StageRun::default() };
+        run("a").append(directory.path()).unwrap();
+        let path = directory.path().join(HISTORY);
+        let mut text = std::fs::read(&path).unwrap();
+        text.extend(b"{\"stage\": \"cut o\n");
+        std::fs::write(&path, text).unwrap();
+        run("b").append(directory.path()).unwrap();
+        assert_eq!(StageRun::read_all(directory.path()), [run("a"), run("b")]);
+    }
+
+    #[test]
+    fn memory_is_seen() {
+        reset_peak_memory();
+        let before = peak_memory().unwrap();
+        let held = vec![1u8; 64 << 20];
+        assert_eq!(held.iter().map(|&x| u64::from(x)).sum::<u64>(), 64 << 20);
+        assert!(peak_memory().unwrap() >= before + (48 << 20));
+    }
+}
