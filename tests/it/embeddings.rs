@@ -45,7 +45,7 @@ fn a_file_goes_through_every_format_and_comes_back() {
     }
     assert_eq!(std::fs::read_to_string(lab.path("10/c.glove.txt")).unwrap(), TEXT);
     let told = lab.run("convert a.glove.txt x.npy --top 3 --dtype f16").done().stdout;
-    assert_eq!(told, "3 words of 4 dimensions as npy in x.npy, x.words.txt, 168 B\n");
+    assert_eq!(told, "3 words of 4 dimensions as npy in x.npy, x.npy.words.txt, 167 B\n");
     let told = lab.run("convert a.glove.txt y.any --to arrow --dtype int8 --normalize").done();
     assert!(
         told.stdout.starts_with("7 words of 4 dimensions as arrow in y.any"),
@@ -87,10 +87,10 @@ fn what_can_not_be_converted_is_said() {
 #[test]
 fn questions_are_answered_one_by_one_or_from_a_file() {
     let lab = lab();
-    assert_eq!(lab.run("similarity a.glove.txt plum fig").done().stdout, "plum\tfig\t0.9755\n");
+    assert_eq!(lab.run("similarity a.glove.txt plum fig").done().stdout, "plum\tfig\t0.9772\n");
     lab.write("pairs.txt", "plum fig\nman\tking\n\n");
     let pairs = lab.run("similarity a.glove.txt -f pairs.txt").done().stdout;
-    assert_eq!(pairs, "plum\tfig\t0.9755\nman\tking\t0.0195\n");
+    assert_eq!(pairs, "plum\tfig\t0.9772\nman\tking\t0.0195\n");
     for method in ["3cosadd", "3cosmul"] {
         let asked = format!("analogy a.glove.txt man king woman -n 2 --method {method}");
         let text = lab.run(&asked).done().stdout;
@@ -122,7 +122,7 @@ fn questions_are_answered_one_by_one_or_from_a_file() {
 fn questions_that_have_no_answer_are_said() {
     let lab = lab();
     let outcome = lab.run("similarity a.glove.txt plum fig plum figs").failed(&["\"figs\" is not"]);
-    assert_eq!(outcome.stdout, "plum\tfig\t0.9755\n");
+    assert_eq!(outcome.stdout, "plum\tfig\t0.9772\n");
     lab.write("words.txt", "man\nMan\nnobody\nsomebody\n");
     lab.run("neighbors a.glove.txt -f words.txt").failed(&["\"Man\"", "\"man\" is", "2 more"]);
     lab.run("similarity a.glove.txt a b c").failed(&["3 words are no whole number", "2 words"]);

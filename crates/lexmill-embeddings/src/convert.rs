@@ -187,6 +187,7 @@ fn model_kind(from: &Path) -> Result<Option<String>> {
 fn word_list(path: &Path) -> Result<Interner> {
     let text = std::fs::read(path).map_err(StoreError::io("read", path))?;
     let mut words = Interner::new();
+    let text = text.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(&text);
     for (line, bytes) in (1..).zip(text.split(|&byte| byte == b'\n')) {
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         let word = std::str::from_utf8(bytes).map_err(|_| {

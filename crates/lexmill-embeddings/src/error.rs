@@ -129,6 +129,16 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A file of another program's that is known and not read.
+    #[error("{path:?} is {what}, which is not read: {help}")]
+    OtherFile {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// What helps.
+        help: &'static str,
+    },
     /// The words of an array are nowhere.
     #[error(
         "the words of {path:?} are not there: one a line is expected in {expected:?}, or name their file \
@@ -290,8 +300,8 @@ pub enum LineProblem {
 fn separator(format: &str) -> &'static str {
     match format {
         "fasttext-bin" => "a NUL",
-        "npy" | "safetensors" => "a line end",
-        "tsv" => "a tab or line end",
+        "npy" | "safetensors" => "a line end or a byte order mark",
+        "tsv" => "a tab, line end or byte order mark",
         _ => "white space or a byte order mark",
     }
 }

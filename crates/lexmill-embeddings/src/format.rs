@@ -197,22 +197,24 @@ impl Packing {
     }
 }
 
-/// The name of the file beside `path` whose name goes on with `end` in place of its extension:
-/// `a/b.npy` and `words.txt` make `a/b.words.txt`.
+/// The file beside `path` whose name goes on with `end`: `a/b.npy` and `words.txt` make
+/// `a/b.npy.words.txt`, so that no two files share one.
 pub(crate) fn beside(path: &Path, end: &str) -> PathBuf {
-    path.with_extension(end)
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(end);
+    name.into()
 }
 
-/// The end of the name of the file of words beside a file in `format`, if it has such.
-pub(crate) fn words_end(format: Format) -> Option<&'static str> {
+/// What the name of the file of words beside a file in `format` goes on with.
+pub(crate) fn words_end(format: Format) -> &'static str {
     match format {
-        Format::Safetensors | Format::Npy => Some("words.txt"),
-        Format::Tsv => Some("metadata.tsv"),
-        _ => None,
+        Format::Tsv => "metadata.tsv",
+        _ => "words.txt",
     }
 }
 
-/// The end of the name of the file of scales beside a NumPy array of [`Precision::Int8`].
+/// What the name of the file of scales beside a NumPy array of [`Precision::Int8`] goes on with.
 pub(crate) const SCALES_END: &str = "scales.npy";
 
 #[cfg(test)]

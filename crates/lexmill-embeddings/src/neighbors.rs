@@ -36,6 +36,8 @@ const GROUP_QUERIES: usize = 128;
 const MANY_QUERIES: usize = 4;
 /// More than the products of matrices differ from [`dot`]: about 2⁻²⁴ √dim in practice.
 const SLACK: f32 = 1e-4;
+/// 1 / |v| where neither it nor products with v leave the range of 32-bit floats.
+const SENSIBLE: std::ops::RangeInclusive<f64> = 1e-30..=1e30;
 /// What keeps the divisor of 3CosMul from 0.
 const EPSILON: f64 = 0.001;
 
@@ -83,8 +85,11 @@ impl AnalogyMethod {
 #[derive(Debug, Clone)]
 pub struct Neighbors<'a> {
     embeddings: Cow<'a, Embeddings>,
-    /// 1 / |v|, and 0 for a vector of zeros, which thereby is at cosine 0 from everything.
+    /// 1 / |v|, and 0 for a vector of zeros, which thereby is at cosine 0 from everything; NaN for
+    /// lengths of which a 32-bit product says nothing.
     inverse_norms: Vec<f32>,
+    /// The words with such lengths, ascending.
+    extreme: Vec<WordId>,
     /// Answers are among so many words, the first.
     words: usize,
 }
@@ -102,9 +107,17 @@ impl<'a> Neighbors<'a> {
 
     fn of(embeddings: Cow<'a, Embeddings>) -> Neighbors<'a> {
         let vectors = embeddings.vectors().par_chunks_exact(embeddings.dim());
-        let inverse_norms = vectors.map(|vector| inverse_norm(vector) as f32).collect();
+        let inverse_norms: Vec<f32> = vectors
+            .map(|vector| match inverse_norm(vector) {
+                0.0 => 0.0,
+                inverse if SENSIBLE.contains(&inverse) => inverse as f32,
+                _ => f32::NAN,
+            })
+            .collect();
+        let extreme = (0..).zip(&inverse_norms).filter(|(_, inverse)| inverse.is_nan());
+        let extreme = extreme.map(|(id, _)| id).collect();
         let words = embeddings.len();
-        Neighbors { embeddings, inverse_norms, words }
+        Neighbors { embeddings, inverse_norms, extreme, words }
     }
 
     /// The embeddings.
@@ -211,7 +224,11 @@ impl<'a> Neighbors<'a> {
     /// The cosine of a vector of length 1 with a word's.
     #[inline]
     fn cosine(&self, unit: &[f32], id: WordId) -> f32 {
-        dot(unit, self.embeddings.vector(id)) * self.inverse_norms[id as usize]
+        let inverse = self.inverse_norms[id as usize];
+        if inverse.is_nan() {
+            return dot(unit, &self::unit(self.embeddings.vector(id)));
+        }
+        dot(unit, self.embeddings.vector(id)) * inverse
     }
 
     fn check(&self, query: &[f32]) {
@@ -261,6 +278,17 @@ impl<'a> Neighbors<'a> {
             general_mat_mul(1.0, &queries, &vectors.t(), 0.0, &mut products);
             let products = products.into_raw_vec_and_offset().0;
             let inverse = &self.inverse_norms[block.clone()];
+            let extreme = self.extreme.partition_point(|&id| (id as usize) < block.start);
+            for &id in
+                self.extreme[extreme..].iter().take_while(|&&id| block.contains(&(id as usize)))
+            {
+                for ((query, top), unit) in group.iter().zip(&mut tops).zip(units.chunks_exact(dim))
+                {
+                    if !query.exclude.contains(&id) {
+                        top.push(id, self.cosine(unit, id));
+                    }
+                }
+            }
             for ((query, top), products) in
                 group.iter().zip(&mut tops).zip(products.chunks_exact(words))
             {
@@ -445,6 +473,28 @@ mod tests {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 let found = pool.install(|| neighbors.nearest_all(&queries, k));
                 assert_eq!(found, expected, "{k} {threads}");
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_at_the_ends_of_the_range_have_cosines_too() {
+        let names: Vec<String> = (0..40).map(|i| format!("w{i}")).collect();
+        let words = Vocabulary::from_ordered(names.iter().map(|w| (w.as_str(), 1))).unwrap();
+        let scales = [1e-40, 3e38, 1.0, 1e-20, 1e20];
+        let vectors: Vec<f32> = (0..40)
+            .flat_map(|i| [1.0, i as f32 / 40.0].map(|x| x * scales[i % scales.len()]))
+            .collect();
+        let embeddings = Embeddings::new(words, 2, vectors).unwrap();
+        let neighbors = Neighbors::new(&embeddings);
+        let queries: Vec<Query> = (0..40)
+            .map(|id| Query { vector: embeddings.vector(id).to_vec(), exclude: vec![id] })
+            .collect();
+        for (query, found) in queries.iter().zip(neighbors.nearest_all(&queries, 39)) {
+            assert_eq!(found, neighbors.nearest(&query.vector, 39, &query.exclude));
+            for (id, cosine) in found {
+                let expected = naive_cosine(&query.vector, embeddings.vector(id));
+                assert!((f64::from(cosine) - expected).abs() < 1e-4, "{cosine} {expected}");
             }
         }
     }

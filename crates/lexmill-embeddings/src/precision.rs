@@ -30,7 +30,11 @@ pub(crate) fn quantized(vectors: &[f32], dim: usize) -> (Vec<i8>, Vec<f32>) {
     let mut scales = Vec::with_capacity(vectors.len() / dim.max(1));
     for vector in vectors.chunks_exact(dim.max(1)) {
         let most = vector.iter().fold(0.0f32, |most, value| most.max(value.abs()));
-        let scale = most / MOST;
+        let mut scale = most / MOST;
+        // Of the largest numbers there are, the product may be rounded beyond them.
+        if !(MOST * scale).is_finite() {
+            scale = scale.next_down();
+        }
         let number = |value: f32| (value / scale).round().clamp(-MOST, MOST) as i8;
         // Below the smallest numbers there are, a quotient says nothing.
         let scale = if scale >= f32::MIN_POSITIVE { scale } else { 0.0 };
@@ -77,6 +81,8 @@ mod tests {
         let mut rows = Rows::of_vectors(vec![0.0, 1.0, 2.0, 70000.0]);
         rows.push_word("a");
         rows.push_word("b");
+        let (numbers, scales) = quantized(&[f32::MAX, f32::MIN], 2);
+        assert!(numbers.iter().all(|&number| (f32::from(number) * scales[0]).is_finite()));
         let error = halves(&rows, 2).unwrap_err().to_string();
         assert!(error.contains("\"b\"") && error.contains("70000"), "{error}");
     }

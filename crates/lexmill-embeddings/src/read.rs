@@ -6,10 +6,10 @@
 //! | model | a `glove`, `skipgram` or `cbow` stage's directory | W + C of `glove`, W of the others |
 //! | Parquet, Arrow IPC | starts with `PAR1`, `ARROW1` | columns `word` (text), `vector` (list of f32, f64 or f16, or of i8 with a column `scale` f32), `count` (whole numbers, optional); also `token` and `embedding`, as others call them |
 //! | fastText `.bin` | starts with its magic number | [`crate::FastTextFile`]; not compressed |
-//! | NumPy `.npy` | starts with `\x93NUMPY` | `(rows, dim)` of f2, f4, f8, or i1 with `NAME.scales.npy`; words in `NAME.words.txt` |
-//! | safetensors | a length and a JSON object | the tensor `embeddings`, or the only matrix, of F16, BF16, F32, F64, or I8 with a tensor `scales`; words in `NAME.words.txt` |
+//! | NumPy `.npy` | starts with `\x93NUMPY` | `(rows, dim)` of f2, f4, f8, or i1 with `FILE.scales.npy`; words in `FILE.words.txt` |
+//! | safetensors | a length and a JSON object | the tensor `embeddings`, or the only matrix, of F16, BF16, F32, F64, or I8 with a tensor `scales`; words in `FILE.words.txt` |
 //! | finalfusion | starts with `FiFu` | words and their array; vectors are multiplied with their norms |
-//! | TensorBoard's TSV | is called `.tsv` | values between tabs; words in `NAME.metadata.tsv` |
+//! | TensorBoard's TSV | is called `.tsv` | values between tabs; words in `FILE.metadata.tsv` |
 //! | word2vec text, fastText `.vec` | first line is two whole numbers | `rows dim`, then a word and its values a line |
 //! | word2vec binary | the same, and what follows the first word is not text | `rows dim` and a line end, then a word, a space, `dim` f32 (little-endian), and a line end or not |
 //! | GloVe text | everything else | a word and its values a line; the first line gives `dim` |
@@ -21,7 +21,7 @@
 //! the vector and all before is the word; but a line that has numbers where the word goes on has too
 //! many values, which is an error. Counts are 0 where a file has none. Stanford's GloVe writes a row
 //! `<unk>` that its header does not count: that one row more is taken. A file of words has one a line;
-//! where it has not its usual name, `words.txt`, `vocab.txt` or `metadata.tsv` in the same directory is
+//! where it has not that name (`FILE` is the whole name, such as `a.npy`), `a.words.txt`, `words.txt`, `vocab.txt` or `metadata.tsv` in the same directory is
 //! taken. A `metadata.tsv` with several columns has their names in its first line.
 //!
 //! Nothing is allocated because a header or footer says so: memory follows the bytes that are there.
@@ -113,6 +113,11 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn Source>> {
             (given.or_else(|| by_content(start, path)), packed)
         }
     };
+    if format.is_none()
+        && let Some((what, help)) = other_file(start)
+    {
+        return Err(Error::OtherFile { path: path.to_owned(), what, help });
+    }
     match format {
         None => {}
         Some(Format::Parquet) => return Ok(Box::new(TableSource::parquet(path)?)),
@@ -198,6 +203,30 @@ fn by_content(start: &[u8], path: &Path) -> Option<Format> {
     }
     let tsv = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("tsv"));
     tsv.then_some(Format::Tsv)
+}
+
+/// What a file that starts so is, if it is known to be nothing that is read, and what helps.
+fn other_file(start: &[u8]) -> Option<(&'static str, &'static str)> {
+    let known: [(&[u8], &str, &str); 8] = [
+        (
+            b"\xFF\xFF\xFF\xFF",
+            "an Arrow IPC stream",
+            "write it as a file: pyarrow.feather.write_feather",
+        ),
+        (b"FEA1", "a Feather file of version 1", "write it again with a newer pandas or pyarrow"),
+        (
+            b"PK\x03\x04",
+            "a zip archive, as .npz files are",
+            "unpack it, or save the array with numpy.save",
+        ),
+        (b"BZh", "compressed with bzip2", "unpack it, or compress it with gzip or zstd"),
+        (b"\xFD7zXZ", "compressed with xz", "unpack it, or compress it with gzip or zstd"),
+        (b"\x80\x03", "a pickle of Python's", "in gensim, write it with save_word2vec_format"),
+        (b"\x80\x04", "a pickle of Python's", "in gensim, write it with save_word2vec_format"),
+        (b"\x89HDF", "an HDF5 file", "save its matrix with numpy.save, and its words one a line"),
+    ];
+    let found = known.into_iter().find(|(magic, ..)| start.starts_with(magic));
+    found.map(|(_, what, help)| (what, help))
 }
 
 /// The embeddings in a directory.

@@ -7,10 +7,10 @@
 //! | `word2vec-binary` | one | a line `rows dim`, then a row each: the word, a space, `dim` f32 (little-endian), a line end |
 //! | `glove-text` | one | a word and its values a line |
 //! | `fasttext-bin` | one | as fastText has a model: of a trained model all of it, of vectors alone these as its input rows, no n-grams and zeros for its output rows |
-//! | `safetensors` | two | a tensor `embeddings` `(rows, dim)`, of `int8` a tensor `scales` `(rows)` too; `NAME.words.txt`, a word a line |
-//! | `npy` | two or three | an array `(rows, dim)`; `NAME.words.txt`; of `int8` `NAME.scales.npy` `(rows)` |
+//! | `safetensors` | two | a tensor `embeddings` `(rows, dim)`, of `int8` a tensor `scales` `(rows)` too; `FILE.words.txt`, a word a line |
+//! | `npy` | two or three | an array `(rows, dim)`; `FILE.words.txt`; of `int8` `FILE.scales.npy` `(rows)` |
 //! | `finalfusion` | one | a simple vocabulary and an array; no norms, so vectors keep their lengths |
-//! | `tsv` | two | values between tabs; `NAME.metadata.tsv`, a word a line, or `word` and `count` under that header |
+//! | `tsv` | two | values between tabs; `FILE.metadata.tsv`, a word a line, or `word` and `count` under that header |
 //!
 //! Values are written to text with the fewest digits that read back to the same bits. A word that a
 //! format can't hold is an error that names it. Only Parquet, Arrow, fastText's `.bin` and TSV keep counts.

@@ -39,11 +39,11 @@ impl<S: Source> Beside<S> {
 }
 
 fn find(path: &Path, format: Format) -> Result<PathBuf> {
-    let end = words_end(format).unwrap_or(OTHER_NAMES[0]);
-    let own = beside(path, end);
+    let own = beside(path, words_end(format));
     let directory = path.parent().unwrap_or(Path::new(""));
     let others = OTHER_NAMES.iter().map(|name| directory.join(name));
-    let mut candidates = std::iter::once(own.clone()).chain(others);
+    let without_end = path.with_extension(words_end(format));
+    let mut candidates = [own.clone(), without_end].into_iter().chain(others);
     candidates
         .find(|candidate| candidate.is_file())
         .ok_or_else(|| Error::NoWords { path: path.to_owned(), expected: own })
@@ -140,6 +140,9 @@ impl WordLines {
             .take(MAX_LINE_BYTES + 1)
             .read_until(b'\n', &mut self.line)
             .map_err(StoreError::io("read", &self.path))?;
+        if self.number == 0 && self.line.starts_with("\u{FEFF}".as_bytes()) {
+            self.line.drain(..3);
+        }
         self.number += u64::from(read > 0);
         if read as u64 > MAX_LINE_BYTES {
             return Err(self.problem(LineProblem::TooLong { bytes: MAX_LINE_BYTES }));

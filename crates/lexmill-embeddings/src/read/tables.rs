@@ -27,6 +27,7 @@ struct Columns {
     word: String,
     vector: String,
     count: bool,
+    /// Whether there is a column of that name; it is one of scales only beside whole numbers.
     scale: bool,
 }
 
@@ -55,7 +56,8 @@ impl Columns {
     /// The rows of a batch, and their dimension.
     fn rows(&self, batch: &Batch, path: &Path) -> Result<(Rows, usize)> {
         let (mut vectors, dim) = batch.numbers(&self.vector)?;
-        if self.scale {
+        // A column of that name beside vectors of floats is something else.
+        if batch.has_bytes(&self.vector) {
             scale(&mut vectors, dim, batch.f32(SCALE)?);
         }
         let mut rows = Rows::of_vectors(vectors);
@@ -123,9 +125,13 @@ impl TableSource {
         let batches = Batches::Arrow(Box::new(reader));
         let (path, ready) = (path.to_owned(), VecDeque::new());
         let mut source = TableSource { path, columns, batches, rows, dim: 0, found: 0, ready };
-        if let Some((rows, dim)) = source.next_batch()? {
-            source.dim = dim;
-            source.ready.push_back(rows);
+        while let Some((rows, dim)) = source.next_batch()? {
+            // A batch without rows has no dimension.
+            if !rows.is_empty() {
+                source.dim = dim;
+                source.ready.push_back(rows);
+                break;
+            }
         }
         Ok(source)
     }
@@ -152,7 +158,7 @@ impl TableSource {
                 let reader = TableReader::open_row_group(path, Some(&names), BATCH_ROWS, group)?;
                 let batches = reader.map(|batch| {
                     let (rows, found) = columns.rows(&batch?, path)?;
-                    check_dim(path, &columns.vector, dim, found)?;
+                    check_dim(path, &columns.vector, dim, found, &rows)?;
                     Ok(rows)
                 });
                 batches.collect::<Result<_>>()
@@ -163,8 +169,8 @@ impl TableSource {
     }
 }
 
-fn check_dim(path: &Path, column: &str, expected: usize, found: usize) -> Result<()> {
-    if expected != found {
+fn check_dim(path: &Path, column: &str, expected: usize, found: usize, rows: &Rows) -> Result<()> {
+    if expected != found && !rows.is_empty() {
         let problem = format!("its column {column:?} has vectors of several lengths");
         return Err(StoreError::corrupt(path, problem).into());
     }
@@ -195,7 +201,7 @@ impl Source for TableSource {
                 _ => match self.next_batch()? {
                     None => break,
                     Some((rows, dim)) => {
-                        check_dim(&self.path, &self.columns.vector, self.dim, dim)?;
+                        check_dim(&self.path, &self.columns.vector, self.dim, dim, &rows)?;
                         self.ready.push_back(rows);
                     }
                 },

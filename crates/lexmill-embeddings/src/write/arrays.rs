@@ -162,7 +162,10 @@ fn header(rows: u64, dim: usize, precision: Precision) -> Result<Vec<u8>, String
         let scales = TensorInfo { dtype: Dtype::F32, shape: vec![rows_here], data_offsets };
         tensors.push((SCALES.to_owned(), scales));
     }
-    let notes = HashMap::from([("words".to_owned(), "one a line in NAME.words.txt".to_owned())]);
+    let notes = HashMap::from([(
+        "words".to_owned(),
+        "one a line in the file beside it whose name goes on with .words.txt".to_owned(),
+    )]);
     let metadata = Metadata::new(Some(notes), tensors).map_err(|error| error.to_string())?;
     let mut header = serde_json::to_vec(&metadata).map_err(|error| error.to_string())?;
     // Readers map the file and want the numbers at a multiple of 8.

@@ -157,9 +157,11 @@ impl<'a> WordsSink<'a> {
             0,
             rate,
         ];
-        out.head(&numbers, 1e-4, head.rows, counts.iter().sum())?;
+        let tokens: u64 = counts.iter().map(|&count| count.max(1)).sum();
+        out.head(&numbers, 1e-4, head.rows, tokens.max(head.rows))?;
         for (row, word) in words.words().enumerate() {
-            out.entry(word, counts.get(row).copied().unwrap_or(0))?;
+            // gensim leaves out words that never occur, and then misses their rows.
+            out.entry(word, counts.get(row).copied().unwrap_or(0).max(1))?;
         }
         out.matrix_head(head.rows)?;
         Ok(WordsSink { out, written: 0 })

@@ -107,7 +107,7 @@ pub(super) struct WordFile {
 impl WordFile {
     /// Starts the one beside `path`. With counts, which a TSV has, its first line names the columns.
     pub(super) fn create(path: &Path, format: Format, counted: bool) -> Result<WordFile> {
-        let path = beside(path, words_end(format).unwrap_or("words.txt"));
+        let path = beside(path, words_end(format));
         let mut file = AtomicFile::create(&path)?;
         let counted = counted && format == Format::Tsv;
         if counted {
@@ -118,8 +118,12 @@ impl WordFile {
 
     pub(super) fn write(&mut self, rows: &Rows) -> Result<()> {
         let tsv = self.format == Format::Tsv;
+        // In the first line a mark of the byte order is none of the word.
+        let marked = |word: &str| self.written == 0 && word.starts_with('\u{FEFF}');
         check_words(rows, self.format, |word| {
-            word.contains(['\n', '\r']) || (tsv && (word.is_empty() || word.contains('\t')))
+            word.contains(['\n', '\r'])
+                || (tsv && (word.is_empty() || word.contains('\t')))
+                || marked(word)
         })?;
         let mut text = String::new();
         for (row, word) in rows.words().enumerate() {
@@ -134,8 +138,8 @@ impl WordFile {
     }
 
     pub(super) fn finish(self, name: &str) -> Result<FileEntry> {
-        let end = words_end(self.format).unwrap_or("words.txt");
-        Ok(self.file.commit(&name_beside(name, end), self.written)?)
+        let name = name_beside(name, words_end(self.format));
+        Ok(self.file.commit(&name, self.written)?)
     }
 }
 

@@ -13,7 +13,7 @@ use arrow_buffer::Buffer;
 use arrow_ipc::convert::try_fb_to_schema;
 use arrow_ipc::reader::{FileDecoder, read_footer_length};
 use arrow_ipc::writer::FileWriter;
-use arrow_ipc::{Block, Message, root_as_footer, root_as_message};
+use arrow_ipc::{Block, Message, MetadataVersion, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, Schema};
 use serde_json::Value;
 
@@ -74,7 +74,9 @@ impl IpcReader {
             file,
             path: path.to_owned(),
             length,
-            decoder: FileDecoder::new(schema, footer.version()),
+            // Footers of one version with batches of another are about; the decoder takes that only
+            // where it is told the first version. Batches say their own.
+            decoder: FileDecoder::new(schema, MetadataVersion::V1),
             blocks: Vec::new().into_iter(),
             rows: 0,
             columns,

@@ -165,6 +165,8 @@ impl Iterator for TableReader {
         match next {
             Ok(None) => None,
             Ok(Some(batch)) => Some(Ok(Batch::new(batch, &self.path))),
+            // Nobody here could make anew what nobody here has made.
+            Err(error) if self.metadata.is_null() => Some(Err(error.foreign())),
             Err(error) => Some(Err(error)),
         }
     }
@@ -329,6 +331,18 @@ impl Batch {
             _ => return Err(self.missing(name, "list of numbers")),
         };
         Ok((floats, lists.dim))
+    }
+
+    /// Whether a column holds lists of 8-bit whole numbers.
+    pub fn has_bytes(&self, name: &str) -> bool {
+        let kind = self.batch.column_by_name(name).map(|column| column.data_type());
+        let (DataType::FixedSizeList(element, _)
+        | DataType::List(element)
+        | DataType::LargeList(element)) = kind.unwrap_or(&DataType::Null)
+        else {
+            return false;
+        };
+        *element.data_type() == DataType::Int8
     }
 
     /// A column of whole numbers that are not negative, of 32 or 64 bits.
