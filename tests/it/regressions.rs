@@ -131,3 +131,35 @@ fn a_missing_test_set_is_found_before_any_work() {
     let plan = lab.run(&format!("plan p.toml --dir r {set}")).done();
     assert!(plan.stdout.contains("blocked") && plan.stdout.contains("tokens"), "{}", plan.stdout);
 }
+
+/// With a few words only, each in thousands of examples, what was predicted was once pushed down again
+/// by all negatives at a time: the loss grew from epoch to epoch.
+#[test]
+fn a_few_words_are_learned_and_the_loss_falls() {
+    let lab = Lab::new();
+    let mut random = lexmill_vocab::Random::named(&[6]);
+    let lines = (0..4000).map(|line| {
+        let topic = if line % 2 == 0 { 'x' } else { 'y' };
+        let words: Vec<String> = (0..6).map(|_| format!("{topic}{}", random.below(20))).collect();
+        words.join(" ") + "\n"
+    });
+    lab.write("a.txt", lines.collect::<String>());
+    lab.run("tokenize a.txt -o t").done();
+    lab.run("vocabulary --tokens t -o w --min-count 1").done();
+    for flags in ["", " --batch-windows 1"] {
+        let rest = "--dimensions 10 --sample 0 --shrink-windows false --epochs 5";
+        let command = format!("skipgram --tokens t --vocabulary w -o s{flags} {rest}");
+        let told = lab.run(&command).done().stderr;
+        let losses: Vec<f64> = told
+            .lines()
+            .filter_map(|line| line.split("loss ").nth(1)?.split(' ').next()?.parse().ok())
+            .collect();
+        assert_eq!(losses.len(), 5, "{told}");
+        assert!(losses.is_sorted_by(|a, b| a > b), "{losses:?}");
+        // As likely as chance is 6 ln 2 = 4.16; knowing the topic and no more is about 2.
+        assert!(losses[4] > 1.0 && losses[4] < 2.6, "{losses:?}");
+    }
+    let near = lab.run("neighbors s x0 -n 19").done().stdout;
+    let same = near.lines().skip(2).filter(|line| line.trim_start().starts_with('x')).count();
+    assert_eq!(same, 19, "{near}");
+}

@@ -34,9 +34,11 @@ use crate::grid::{epoch_tiles, train_tiles};
 use crate::{Error, METRICS, Result};
 
 /// Raised when the same settings and tokens give other bytes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 const CHECKPOINT: &str = "checkpoint";
+/// Examples that are trained before as many others are held against their negatives.
+const TURN: usize = 2 * GROUP;
 /// Examples that share negatives, where inputs are made of several rows.
 const COMPOSED_GROUP: usize = 4;
 /// Blocks at most where inputs are made of several rows: batches are small.
@@ -423,11 +425,23 @@ impl Training<'_> {
                         let of = |column: u32| {
                             pairs.items((tile.row_block * blocks + column % blocks) as usize)
                         };
-                        let (block, s) = (tile.column_block, &mut *scratch);
-                        loss += outputs.train(step, (of(block), block), rows, columns, rate, s);
-                        if let Some(draw) = &mut draw {
-                            let shift = shifts[tile.row_block as usize];
-                            let pairs = of(tile.column_block + shift);
+                        let block = tile.column_block;
+                        let Some(draw) = &mut draw else {
+                            let pairs = of(block);
+                            loss +=
+                                outputs.train(step, (pairs, block), rows, columns, rate, scratch);
+                            continue;
+                        };
+                        let shift = shifts[tile.row_block as usize];
+                        let (positive, negative) = (of(block), of(block + shift));
+                        // By turns: what many examples in a row pull up, as many would push down.
+                        let turns = positive.len().max(negative.len()).div_ceil(TURN);
+                        for turn in 0..turns {
+                            let part = |pairs: &'_ [Pair]| turn_of(pairs.len(), turn, turns);
+                            let pairs = &positive[part(positive)];
+                            loss +=
+                                outputs.train(step, (pairs, block), rows, columns, rate, scratch);
+                            let pairs = &negative[part(negative)];
                             let own = shift == 0;
                             loss += negatives(step, pairs, own, rows, columns, draw, rate, scratch);
                         }
@@ -544,4 +558,9 @@ impl Training<'_> {
         ];
         Ok(write_table(&self.stage.path(METRICS), METRICS, columns, &self.metadata)?)
     }
+}
+
+/// The part of `length` items that comes in one of `turns`.
+fn turn_of(length: usize, turn: usize, turns: usize) -> Range<usize> {
+    length * turn / turns..length * (turn + 1) / turns
 }
