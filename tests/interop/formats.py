@@ -1005,7 +1005,7 @@ def check_duckdb(lexmill, checks, base, directory):
 def words_beside(path):
     """The words in the file beside an array: only \\n ends a line."""
     return (
-        path.with_name(path.name.rsplit(".", 1)[0] + ".words.txt")
+        path.with_name(path.name + ".words.txt")
         .read_bytes()
         .decode()
         .split("\n")[:-1]
@@ -1013,7 +1013,7 @@ def words_beside(path):
 
 
 def write_words(path, words):
-    name = path.name.rsplit(".", 1)[0] + ".words.txt"
+    name = path.name + ".words.txt"
     path.with_name(name).write_bytes("".join(f"{word}\n" for word in words).encode())
 
 
@@ -1096,11 +1096,11 @@ def check_safetensors(lexmill, checks, base, directory):
         lexmill.refuses(f"safetensors of {what}", theirs, theirs.name, *parts)
     save_file({"a": two}, theirs)
     write_words(theirs, data.words[:3])
-    lexmill.refuses("a word too many", theirs, "theirs.words.txt", "more lines")
+    lexmill.refuses("a word too many", theirs, "theirs.safetensors.words.txt", "more lines")
     write_words(theirs, data.words[:1])
-    lexmill.refuses("a word too few", theirs, "theirs.words.txt", "fewer lines")
-    theirs.with_name("theirs.words.txt").unlink()
-    lexmill.refuses("no words", theirs, "theirs.words.txt", "--words")
+    lexmill.refuses("a word too few", theirs, "theirs.safetensors.words.txt", "fewer lines")
+    theirs.with_name("theirs.safetensors.words.txt").unlink()
+    lexmill.refuses("no words", theirs, "theirs.safetensors.words.txt", "--words")
     (directory / "any-name").write_text("".join(f"{word}\n" for word in data.words[:2]))
     lexmill.reads(
         "words of another name",
@@ -1133,7 +1133,7 @@ def check_numpy(lexmill, checks, base, directory):
     checks.bits("f16 in npy", np.load(path), modest.vectors.astype(np.float16))
     lexmill.reads("half.npy", path, Data(modest.words, halved(modest.vectors)))
     path = lexmill.convert(other, directory / "int8.npy", "--dtype", "int8")
-    numbers, scales = np.load(path), np.load(directory / "int8.scales.npy")
+    numbers, scales = np.load(path), np.load(directory / "int8.npy.scales.npy")
     check_int8(checks, "npy", modest.vectors, numbers, scales)
     lexmill.reads("int8.npy", path, Data(modest.words, numbers * scales[:, None]))
 
@@ -1155,16 +1155,16 @@ def check_numpy(lexmill, checks, base, directory):
         lexmill.reads(f"npy of version {version}", theirs, data)
     numbers, scales = quantized_by_numpy(data.vectors)
     np.save(theirs, numbers)
-    np.save(directory / "theirs.scales.npy", scales)
+    np.save(directory / "theirs.npy.scales.npy", scales)
     lexmill.reads("np.save of i1 and scales", theirs, Data(data.words, numbers * scales[:, None]))
-    np.save(directory / "theirs.scales.npy", scales[:-1])
+    np.save(directory / "theirs.npy.scales.npy", scales[:-1])
     lexmill.refuses(
-        "an array of i1 with a scale too few", theirs, "theirs.scales.npy", "4500 scales"
+        "an array of i1 with a scale too few", theirs, "theirs.npy.scales.npy", "4500 scales"
     )
-    np.save(directory / "theirs.scales.npy", scales.astype(np.float64))
-    lexmill.refuses("an array of i1 with scales of f8", theirs, "theirs.scales.npy", "f4")
-    (directory / "theirs.scales.npy").unlink()
-    lexmill.refuses("an array of i1 without scales", theirs, "theirs.scales.npy")
+    np.save(directory / "theirs.npy.scales.npy", scales.astype(np.float64))
+    lexmill.refuses("an array of i1 with scales of f8", theirs, "theirs.npy.scales.npy", "f4")
+    (directory / "theirs.npy.scales.npy").unlink()
+    lexmill.refuses("an array of i1 without scales", theirs, "theirs.npy.scales.npy")
     np.save(theirs, data.vectors[:, 0].copy())
     lexmill.reads("an array with one axis", theirs, Data(data.words, data.vectors[:, :1]))
 
@@ -1318,15 +1318,15 @@ def check_tsv(lexmill, checks, base, directory):
         with open(path, newline="", encoding="utf-8") as file:
             values = np.array(list(csv.reader(file, **options))).astype(F32)
         checks.bits(f"the values of {name}.tsv", values, expected.vectors)
-        with open(directory / f"{name}.metadata.tsv", newline="", encoding="utf-8") as file:
+        with open(directory / f"{name}.tsv.metadata.tsv", newline="", encoding="utf-8") as file:
             rows = list(csv.reader(file, **options))
         if counted:
             checks.same("the columns of metadata.tsv", rows.pop(0), ["word", "count"])
             checks.same("the counts of metadata.tsv", [int(row[1]) for row in rows], data.counts)
         checks.same(
-            f"columns of {name}.metadata.tsv", {len(row) for row in rows}, {2 if counted else 1}
+            f"columns of {name}.tsv.metadata.tsv", {len(row) for row in rows}, {2 if counted else 1}
         )
-        checks.words(f"the words of {name}.metadata.tsv", [row[0] for row in rows], expected.words)
+        checks.words(f"the words of {name}.tsv.metadata.tsv", [row[0] for row in rows], expected.words)
         lexmill.reads(f"{name}.tsv", path, expected, counts=counted)
     pq.write_table(to_arrow(Data(["tab\tin"], data.vectors[:1])), directory / "tab.parquet")
     lexmill.will_not_write(
@@ -1657,7 +1657,7 @@ def check_names(lexmill, checks, base, directory):
         path.rename(other)
         options = []
         if end in ("safetensors", "npy"):
-            options = ["--words", directory / "named.words.txt"]
+            options = ["--words", directory / f"named.{end}.words.txt"]
         lexmill.reads(f"{end} that is called .vec", other, data, *options)
         answers = lexmill.ask("vector", other, *options, "-f", "-", stdin="\n".join(data.words))
         checks.words(f"words of vector, {end}", [answer["word"] for answer in answers], data.words)
@@ -1787,7 +1787,7 @@ def check_faults(lexmill, checks, base, directory):
 
     array = directory / "marked.npy"
     np.save(array, data.vectors)
-    array.with_name("marked.words.txt").write_bytes("\ufeffa\r\nb\r\nc\r\nd\r\n".encode())
+    array.with_name("marked.npy.words.txt").write_bytes("\ufeffa\r\nb\r\nc\r\nd\r\n".encode())
     lexmill.reads("words after a mark of the byte order", array, data)
     write_words(array, data.words)
     listed = directory / "listed.txt"

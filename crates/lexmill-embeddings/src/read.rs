@@ -114,6 +114,7 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn Source>> {
         }
     };
     if format.is_none()
+        && !packed
         && let Some((what, help)) = other_file(start)
     {
         return Err(Error::OtherFile { path: path.to_owned(), what, help });
@@ -226,7 +227,11 @@ fn other_file(start: &[u8]) -> Option<(&'static str, &'static str)> {
         (b"\x89HDF", "an HDF5 file", "save its matrix with numpy.save, and its words one a line"),
     ];
     let found = known.into_iter().find(|(magic, ..)| start.starts_with(magic));
-    found.map(|(_, what, help)| (what, help))
+    // Words may hold a NUL, but no text begins with many.
+    let zeros = start.iter().take(64).filter(|&&byte| byte == 0).count();
+    let binary = ("a binary file of no kind that is known", "convert it to a format that is");
+    let unknown = zeros >= 8 && word2vec_binary::any_header(start).is_none();
+    found.map(|(_, what, help)| (what, help)).or(unknown.then_some(binary))
 }
 
 /// The embeddings in a directory.
