@@ -352,7 +352,7 @@ fn stage_command(kind: Kind) -> clap::Command {
 }
 
 /// Settings that are lists: their flags can be given several times.
-const MANY: [&str; 12] = [
+const MANY: [&str; 14] = [
     "input",
     "sentences",
     "metadata",
@@ -365,6 +365,8 @@ const MANY: [&str; 12] = [
     "categorization",
     "outliers",
     "classification",
+    "score_similarity",
+    "score_analogies",
 ];
 
 fn stage_task(kind: Kind, matches: &clap::ArgMatches) -> Task {

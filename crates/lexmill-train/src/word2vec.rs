@@ -52,4 +52,4 @@ pub use settings::{
     Word2vecSettings,
 };
 pub use start::start_hash;
-pub use train::{VERSION, run};
+pub use train::{Inputs, VERSION, run};
