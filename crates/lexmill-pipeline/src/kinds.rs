@@ -205,7 +205,7 @@ impl Settings {
         }
     }
 
-    /// What a trainer's say about scores of epochs.
+    /// What the settings of a trainer say about scores of epochs.
     fn scoring(&self) -> Option<Scoring<'_>> {
         match self {
             Settings::Glove(s) => Some(s.scoring()),
