@@ -12,6 +12,7 @@
 //! | [`inspect`] | `inspect` on real tables (only where it is compiled in) |
 //! | [`deduplicate`] | duplicates, exact and near, dropped between text and counts |
 //! | [`phrases`] | two passes of phrases from text to counts |
+//! | [`epoch_scores`] | epochs scored while a model is trained, and training that stops by it |
 //! | [`word2vec`] | skip-gram and CBOW: what they learn, the same bytes, what they refuse |
 //! | [`pipelines`] | every file in `pipelines/` is a good one |
 //! | [`readers`] | records of every format, and what is wrong with some |
@@ -29,6 +30,7 @@
 mod data;
 mod deduplicate;
 mod embeddings;
+mod epoch_scores;
 mod errors;
 mod fasttext;
 mod identity;

@@ -363,7 +363,7 @@ fn stage_command(kind: Kind) -> clap::Command {
 }
 
 /// Settings that are lists: their flags can be given several times.
-const MANY: [&str; 12] = [
+const MANY: [&str; 14] = [
     "input",
     "sentences",
     "metadata",
@@ -376,6 +376,8 @@ const MANY: [&str; 12] = [
     "categorization",
     "outliers",
     "classification",
+    "score_similarity",
+    "score_analogies",
 ];
 
 fn stage_task(kind: Kind, matches: &clap::ArgMatches) -> Task {

@@ -68,6 +68,10 @@ impl Reporter {
                 Event::Epoch { epoch, epochs, loss, seconds } => {
                     tracing::info!(stage, epoch, epochs, loss, seconds, "epoch");
                 }
+                Event::Scores { epoch, sets, mean, best, seconds } => {
+                    let sets = scores(sets);
+                    tracing::info!(stage, epoch, sets, mean, best, seconds, "scores");
+                }
                 Event::Resumed { epochs, parts, unit } => {
                     tracing::info!(stage, epochs, parts, unit, "goes on from a checkpoint");
                 }
@@ -78,6 +82,18 @@ impl Reporter {
             Event::Epoch { epoch, epochs, loss, seconds } => {
                 format!("  epoch {epoch}/{epochs}  loss {loss:.6}  {}", duration(*seconds))
             }
+            Event::Scores { epoch, sets, mean, best, seconds } => {
+                let mut text = format!("  scores x 100  {}", scores(sets));
+                if sets.len() > 1 {
+                    text += &format!(", mean {}", percent(*mean));
+                }
+                match best {
+                    Some(best) if best == epoch => text += ", the best so far",
+                    Some(best) => text += &format!(", the best was epoch {best}"),
+                    None => {}
+                }
+                format!("{text}  {}", duration(*seconds))
+            }
             Event::Resumed { epochs, parts, unit } => {
                 let part = if *parts > 0 { format!(" and {parts} {unit}") } else { String::new() };
                 format!("  goes on after {epochs} epochs{part}")
@@ -85,6 +101,16 @@ impl Reporter {
             Event::Notice(text) => format!("  note: {text}"),
         });
     }
+}
+
+/// Scores on test sets, for people.
+fn scores(sets: &[(String, f64)]) -> String {
+    let sets = sets.iter().map(|(set, score)| format!("{set} {}", percent(*score)));
+    sets.collect::<Vec<_>>().join(", ")
+}
+
+fn percent(score: f64) -> String {
+    if score.is_nan() { "-".to_owned() } else { format!("{:.1}", score * 100.0) }
 }
 
 /// An amount of some unit.

@@ -84,6 +84,28 @@ pub fn outcomes(
     method: AnalogyMethod,
     restrict: usize,
 ) -> Outcomes {
+    answer(vectors, set, method, restrict, true)
+}
+
+/// What became of the questions of a set among the first `restrict` words alone: [`Outcomes::top`], without looking
+/// at any other word.
+pub fn top_outcomes(
+    vectors: &UnitVectors,
+    set: &Analogies,
+    method: AnalogyMethod,
+    restrict: usize,
+) -> Vec<Outcome> {
+    answer(vectors, set, method, restrict, false).top
+}
+
+/// Answers questions; those over the whole vocabulary only if it is `whole`.
+fn answer(
+    vectors: &UnitVectors,
+    set: &Analogies,
+    method: AnalogyMethod,
+    restrict: usize,
+    whole: bool,
+) -> Outcomes {
     let mut rows = HashMap::new();
     let mut words = Vec::new();
     let questions: Vec<Option<Question>> = set
@@ -115,7 +137,7 @@ pub fn outcomes(
         AnalogyMethod::CosMul => search.best(candidates, cos_mul),
     };
     let top = best(0..in_top);
-    let rest = best(in_top..vectors.len() as u32);
+    let rest = best(in_top..if whole { vectors.len() as u32 } else { in_top });
 
     let mut answers = top.iter().zip(&rest);
     let mut outcomes = Outcomes { all: Vec::new(), top: Vec::new() };

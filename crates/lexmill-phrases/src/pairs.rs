@@ -269,7 +269,7 @@ impl Counting<'_> {
 /// Sorted pairs with their counts, to be merged with others.
 enum Source {
     Memory(std::vec::IntoIter<(u64, u64)>),
-    File(PairsReader),
+    File(Box<PairsReader>),
 }
 
 impl Iterator for Source {
@@ -284,7 +284,7 @@ impl Iterator for Source {
 }
 
 fn open_all(files: &[PathBuf]) -> Result<Vec<Source>> {
-    files.iter().map(|file| Ok(Source::File(PairsReader::open(file)?))).collect()
+    files.iter().map(|file| Ok(Source::File(Box::new(PairsReader::open(file)?)))).collect()
 }
 
 /// A table of pairs being written: `first`, `second` (ids), `count`.

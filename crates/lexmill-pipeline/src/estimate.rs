@@ -6,6 +6,7 @@
 
 use lexmill_deduplicate::Method;
 use lexmill_store::Manifest;
+use lexmill_train::scoring::Scoring;
 use lexmill_train::word2vec::{CbowSettings, SkipgramSettings};
 
 use crate::definition::Stage;
@@ -31,6 +32,13 @@ pub(crate) struct Sizes {
     cells: f64,
     dimensions: f64,
     buckets: f64,
+}
+
+/// Checkpoints that a trainer keeps, and the memory for the vectors that it has scored.
+fn scored(scoring: Scoring<'_>, sizes: &Sizes) -> (f64, f64) {
+    let checkpoints = if scoring.patience > 0 { 2.0 } else { 1.0 };
+    let vectors = sizes.words * (sizes.dimensions * 4.0 + 120.0) + 3e7;
+    (checkpoints, if scoring.is_on() { vectors } else { 0.0 })
 }
 
 /// Text in a compressed byte.
@@ -98,7 +106,8 @@ pub(crate) fn estimate(
         Settings::Glove(settings) => {
             sizes.dimensions = settings.dimensions as f64;
             let parameters = sizes.words * 4.0 * (sizes.dimensions + 2.0) * 4.0;
-            (parameters, parameters, parameters * 1.05 + 1e8)
+            let (checkpoints, vectors) = scored(settings.scoring(), sizes);
+            (parameters, parameters * checkpoints, parameters * 1.05 + vectors + 1e8)
         }
         Settings::Skipgram(SkipgramSettings(settings)) | Settings::Cbow(CbowSettings(settings)) => {
             sizes.dimensions = settings.dimensions as f64;
@@ -107,7 +116,8 @@ pub(crate) fn estimate(
             let ngrams = (sizes.words * 9.0).min(f64::from(settings.bucket));
             let rows = 2.0 * sizes.words + if settings.subwords { ngrams } else { 0.0 };
             let parameters = rows * sizes.dimensions * 4.0;
-            (parameters, parameters, parameters * 1.05 + 3e8)
+            let (checkpoints, vectors) = scored(settings.scoring(), sizes);
+            (parameters, parameters * checkpoints, parameters * 1.05 + vectors + 3e8)
         }
         Settings::Export(settings) => {
             let each: f64 = settings

@@ -143,11 +143,30 @@ const GLOVE: &[Field] = &[
         "How biases step: \"2020\" (without the learning rate, as the reference program since then) or \"2014\" (with it) [\"2020\"]",
     ),
     field("seed", "Seed of initial parameters and order [the pipeline's, or 1]"),
+    SCORE_SIMILARITY,
+    SCORE_ANALOGIES,
+    SCORE_EVERY,
+    PATIENCE,
 ];
+
+const SCORE_SIMILARITY: Field = field(
+    "score_similarity",
+    "Files of word pairs with human scores, to score epochs on as evaluate does [none]",
+);
+const SCORE_ANALOGIES: Field = field(
+    "score_analogies",
+    "Analogies to score epochs on, among the 30000 most frequent words: files, or the directory of BATS [none]",
+);
+const SCORE_EVERY: Field =
+    field("score_every", "Score after every so many epochs, and after the last [1]");
+const PATIENCE: Field = field(
+    "patience",
+    "Stop when the mean score has not improved for this many scorings in a row, and keep the best epoch's model; 0: train all epochs, and keep the last [0]",
+);
 
 const SKIPGRAM: &[Field] = WORD2VEC;
 
-const CBOW: &[Field] = &and::<24>(&[
+const CBOW: &[Field] = &and::<28>(&[
     field(
         "cbow_gradient",
         "What each word of a window gets: mikolov (the whole gradient of the mean, as word2vec, gensim and fastText) or mean (its n-th part, the true gradient) [mikolov]",
@@ -214,6 +233,10 @@ const WORD2VEC: &[Field] = &[
         "batch_windows",
         "Windows trained between two looks at input rows, with CBOW and subwords [512]",
     ),
+    SCORE_SIMILARITY,
+    SCORE_ANALOGIES,
+    SCORE_EVERY,
+    PATIENCE,
 ];
 
 const EXPORT: &[Field] = &[
@@ -267,8 +290,13 @@ mod tests {
 
     #[test]
     fn the_help_knows_every_setting_and_no_other() {
+        // Settings that are written out only where they are given.
+        let given =
+            "score_similarity = ['a']\nscore_analogies = ['b']\nscore_every = 2\npatience = 1";
         for kind in KINDS {
-            let value = match kind.settings(toml::Table::new()).unwrap() {
+            let trainer = matches!(kind, Kind::Glove | Kind::Skipgram | Kind::Cbow);
+            let table = if trainer { toml::from_str(given).unwrap() } else { toml::Table::new() };
+            let value = match kind.settings(table).unwrap() {
                 Settings::Tokenize(s) => serde_json::to_value(s),
                 Settings::Deduplicate(s) => serde_json::to_value(s),
                 Settings::Phrases(s) => serde_json::to_value(s),

@@ -11,8 +11,11 @@ use lexmill_phrases::{PhrasesSettings, phrases};
 use lexmill_store::{Manifest, Progress, Resources, StageKey};
 use lexmill_tokenize::{Corpus, TokenizeSettings, VocabularySettings, tokenize, vocabulary};
 use lexmill_train::glove::{self, GloveSettings};
+use lexmill_train::scoring::{SCORE_SETS, Scorer, Scoring};
 use lexmill_train::word2vec::{self, Architecture, CbowSettings, SkipgramSettings};
 use serde::de::DeserializeOwned;
+
+use crate::epoch_sets::EpochSets;
 
 /// A kind of stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,6 +178,8 @@ pub(crate) struct Outside {
     pub(crate) hashes: Vec<String>,
     /// Of `evaluate`: what the embeddings to compare with are.
     pub(crate) baseline: Option<String>,
+    /// Of trainers: what epochs are scored on.
+    pub(crate) epoch_sets: Option<EpochSets>,
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -200,30 +205,44 @@ impl Settings {
         }
     }
 
+    /// What the settings of a trainer say about scores of epochs.
+    fn scoring(&self) -> Option<Scoring<'_>> {
+        match self {
+            Settings::Glove(s) => Some(s.scoring()),
+            Settings::Skipgram(SkipgramSettings(s)) | Settings::Cbow(CbowSettings(s)) => {
+                Some(s.scoring())
+            }
+            _ => None,
+        }
+    }
+
     /// Looks at the files outside the run that the stage reads.
     pub(crate) fn look_outside(
         &self,
         cache: Option<&Path>,
         threads: usize,
     ) -> Result<Outside, Failure> {
+        let mut outside = Outside::default();
+        if let Some(scoring) = self.scoring() {
+            outside.epoch_sets = EpochSets::read(scoring)?;
+        }
         match self {
             Settings::Tokenize(settings) => {
-                let corpus = Corpus::scan(settings, cache, threads)?;
-                Ok(Outside { corpus, ..Outside::default() })
+                outside.corpus = Corpus::scan(settings, cache, threads)?;
             }
             Settings::Evaluate(settings) => {
-                let hashes = lexmill_eval::test_set_hashes(settings)?;
+                outside.hashes = lexmill_eval::test_set_hashes(settings)?;
                 let baseline =
                     settings.baseline.as_ref().map(|path| embeddings_hash(path.as_ref()));
-                Ok(Outside { hashes, baseline: baseline.transpose()?, ..Outside::default() })
+                outside.baseline = baseline.transpose()?;
             }
             Settings::Skipgram(SkipgramSettings(s)) | Settings::Cbow(CbowSettings(s)) => {
                 let hash = s.initial_vectors.as_ref().map(|path| word2vec::start_hash(path));
-                let hashes = hash.transpose()?.into_iter().collect();
-                Ok(Outside { hashes, ..Outside::default() })
+                outside.hashes = hash.transpose()?.into_iter().collect();
             }
-            _ => Ok(Outside::default()),
+            _ => {}
         }
+        Ok(outside)
     }
 
     /// All that the stage's result depends on; `inputs` are fingerprints by field.
@@ -237,7 +256,18 @@ impl Settings {
             let settings = serde_json::to_value(settings).expect("plain data");
             StageKey { stage: stage.to_owned(), version, settings, inputs }
         }
-        match self {
+        /// Test sets count by content, and by the name they have in the table of scores.
+        fn name_sets(key: &mut StageKey, fields: &[&str], hashes: &[String]) {
+            for field in fields {
+                // Indexing would put a field there that is not.
+                let paths = key.settings.get_mut(field).and_then(serde_json::Value::as_array_mut);
+                for path in paths.into_iter().flatten() {
+                    *path = path.as_str().map(lexmill_eval::test_set_name).into();
+                }
+            }
+            key.inputs.insert("test sets".to_owned(), hashes.join(" "));
+        }
+        let mut key = match self {
             Settings::Tokenize(s) => tokenize::key(s, &outside.corpus),
             Settings::Deduplicate(s) => key(deduplicate::KIND, deduplicate::VERSION, s, inputs),
             Settings::Phrases(s) => key(phrases::KIND, phrases::VERSION, s, inputs),
@@ -256,15 +286,7 @@ impl Settings {
             Settings::Export(s) => key(export::KIND, export::VERSION, s, inputs),
             Settings::Evaluate(s) => {
                 let mut key = key(evaluate::KIND, evaluate::VERSION, s, inputs);
-                // Test sets count by content, and by the name they have in the table of scores.
-                for field in TEST_SETS {
-                    if let Some(paths) = key.settings[field].as_array_mut() {
-                        for path in paths {
-                            *path = path.as_str().map(lexmill_eval::test_set_name).into();
-                        }
-                    }
-                }
-                key.inputs.insert("test sets".to_owned(), outside.hashes.join(" "));
+                name_sets(&mut key, &TEST_SETS, &outside.hashes);
                 // So do other embeddings to compare with, by content alone.
                 if let Some(hash) = &outside.baseline {
                     key.settings["baseline"] = true.into();
@@ -272,7 +294,11 @@ impl Settings {
                 }
                 key
             }
+        };
+        if let Some(sets) = &outside.epoch_sets {
+            name_sets(&mut key, &SCORE_SETS, &sets.hashes);
         }
+        key
     }
 
     /// Runs the stage; `inputs` are directories in the order of [`Kind::inputs`].
@@ -286,6 +312,10 @@ impl Settings {
         progress: &Progress,
     ) -> Result<Manifest, Failure> {
         let input = |i: usize| inputs.get(i).map_or(Path::new(""), PathBuf::as_path);
+        let scorer = outside.epoch_sets.as_ref().map(|sets| {
+            sets.tell(progress);
+            sets as &dyn Scorer
+        });
         Ok(match self {
             Settings::Tokenize(s) => {
                 tokenize::run(s, &outside.corpus, output, resources, progress)?
@@ -300,9 +330,12 @@ impl Settings {
             Settings::Count(s) => {
                 count::run(s, input(0), input(1), output, key, resources, progress)?
             }
-            Settings::Glove(s) => glove::run(s, input(0), output, key, resources, progress)?,
+            Settings::Glove(s) => {
+                glove::run(s, scorer, input(0), output, key, resources, progress)?
+            }
             Settings::Skipgram(SkipgramSettings(s)) | Settings::Cbow(CbowSettings(s)) => {
-                word2vec::run(s, input(0), input(1), output, key, resources, progress)?
+                let inputs = word2vec::Inputs { tokens: input(0), vocabulary: input(1) };
+                word2vec::run(s, scorer, inputs, output, key, resources, progress)?
             }
             Settings::Export(s) => export::run(s, input(0), output, key, resources, progress)?,
             Settings::Evaluate(s) => evaluate::run(s, input(0), output, key, resources, progress)?,

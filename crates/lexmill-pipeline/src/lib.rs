@@ -7,6 +7,7 @@
 //! inputs. A flag (threads, memory) is in none of them.
 
 mod definition;
+mod epoch_sets;
 mod error;
 mod estimate;
 mod fields;

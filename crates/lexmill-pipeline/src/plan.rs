@@ -163,8 +163,10 @@ fn differences(old: &StageKey, new: &StageKey) -> Vec<String> {
             reasons.push(format!("{name} was {before}, is {value}"));
         }
     }
-    for name in old_settings.keys().filter(|name| !new_settings.contains_key(*name)) {
-        reasons.push(format!("{name} is no longer a setting"));
+    // Some settings are in a key only where they are given; others may be those of an earlier version.
+    for (name, before) in old_settings.iter().filter(|(name, _)| !new_settings.contains_key(*name))
+    {
+        reasons.push(format!("{name} was {before}, is not set"));
     }
     for (role, fingerprint) in &new.inputs {
         if old.inputs.get(role) != Some(fingerprint) {
@@ -271,6 +273,8 @@ counts = "counts"
         let old = key(serde_json::json!({"epochs": 5, "seed": 1}), "x");
         let new = key(serde_json::json!({"epochs": 9, "seed": 1}), "y");
         assert_eq!(differences(&old, &new), ["epochs was 5, is 9", "its input counts has changed"]);
+        let less = key(serde_json::json!({"epochs": 5}), "x");
+        assert_eq!(differences(&old, &less), ["seed was 1, is not set"]);
         assert!(differences(&old, &old.clone()).is_empty());
     }
 }

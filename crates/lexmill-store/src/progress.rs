@@ -39,6 +39,19 @@ pub enum Event {
         /// Seconds on the clock.
         seconds: f64,
     },
+    /// An epoch of a trainer was scored.
+    Scores {
+        /// From 1.
+        epoch: u32,
+        /// Test sets and the scores on them; NaN where one can't be computed.
+        sets: Vec<(String, f64)>,
+        /// The mean of the scores.
+        mean: f64,
+        /// The epoch with the best mean so far.
+        best: Option<u32>,
+        /// Seconds on the clock.
+        seconds: f64,
+    },
     /// A trainer took up its work from a checkpoint.
     Resumed {
         /// Epochs that were whole.

@@ -63,6 +63,23 @@ pub enum Error {
         /// The model's.
         wanted: usize,
     },
+    /// An epoch could not be scored.
+    #[error("can't score {}: {source}", epoch_or_start(*.epoch))]
+    Scoring {
+        /// The epoch, from 1; 0 before the first.
+        epoch: u32,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// There is nothing to stop by.
+    #[error(
+        "none of the test sets in score_similarity and score_analogies is covered by the vocabulary of {words} \
+         words, so patience has no score to go by: name sets in the corpus's language and case, or take patience away"
+    )]
+    NothingCovered {
+        /// Words of the vocabulary.
+        words: usize,
+    },
     /// Nothing to learn from.
     #[error(
         "there is nothing to train on: no document holds two words of the vocabulary next to each \
@@ -77,4 +94,11 @@ pub enum Error {
         /// Why not.
         source: rayon::ThreadPoolBuildError,
     },
+}
+
+fn epoch_or_start(epoch: u32) -> String {
+    match epoch {
+        0 => "the vocabulary on the test sets".to_owned(),
+        epoch => format!("epoch {epoch}"),
+    }
 }

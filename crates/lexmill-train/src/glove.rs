@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `parameters.parquet` | [`lexmill_embeddings::model`]: both vectors and biases of each word, and AdaGrad's sums |
 //! | `metrics.parquet` | `epoch`, `loss` (mean over the cells of weight · difference² / 2), `cells` |
+//! | `scores.parquet` | [`crate::scoring`], if the settings name test sets |
 //!
 //! The model is w·c + b + b' ≈ ln x for each cell with count x, each weighted by
 //! min(1, (x / `x_max`)^`alpha`), with a step of AdaGrad for each cell: `step` has the formulas.

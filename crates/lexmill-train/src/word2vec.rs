@@ -13,6 +13,8 @@
 //! | `epoch_loss` | f64 | mean loss of the epoch's examples so far |
 //! | `learning_rate` | f32 | at the end of the row |
 //!
+//! Where the settings name test sets there is a table of scores as well: [`crate::scoring`].
+//!
 //! The loss of an example is −ln σ(h·t) − Σ ln σ(−h·n) with negative sampling, and −ln of the word's
 //! probability with hierarchical softmax. The same input, settings and seed give the same bits
 //! whatever the threads: see `grid` for skip-gram, `compose` for CBOW and subwords.
@@ -52,4 +54,4 @@ pub use settings::{
     Word2vecSettings,
 };
 pub use start::start_hash;
-pub use train::{VERSION, run};
+pub use train::{Inputs, VERSION, run};

@@ -17,7 +17,7 @@ use std::io::Write;
 use std::path::Path;
 
 use askama::Template;
-use lexmill_embeddings::{Embeddings, Neighbors, Query, ReadOptions, Vectors};
+use lexmill_embeddings::{Embeddings, Neighbors, Query, ReadOptions, Scored, Vectors};
 use lexmill_store::{AtomicFile, Error as StoreError, Progress};
 use lexmill_vocab::WordId;
 use serde_json::json;
@@ -75,6 +75,12 @@ struct Page {
     style: &'static str,
     map_script: &'static str,
     report_script: &'static str,
+}
+
+/// A word whose neighbours are shown.
+struct Chosen {
+    word: String,
+    vector: Vec<f32>,
 }
 
 /// A word and its nearest ones, with cosines.
@@ -167,10 +173,10 @@ fn chosen(
     embeddings: &Embeddings,
     settings: &ReportSettings,
     path: &Path,
-) -> Result<Vec<(String, Vec<f32>)>> {
+) -> Result<Vec<Chosen>> {
     if !settings.words.is_empty() {
         let look_up = |word: &String| match vectors.vector(word)? {
-            Some(vector) => Ok((word.clone(), vector)),
+            Some(vector) => Ok(Chosen { word: word.clone(), vector }),
             None => Err(Error::UnknownWord { word: word.clone(), path: path.to_owned() }),
         };
         return settings.words.iter().map(look_up).collect();
@@ -189,21 +195,24 @@ fn chosen(
         let mut ids = (from..embeddings.len().min(from + 1000)).map(|id| id as WordId);
         found.extend(ids.find(|&id| readable(vocabulary.word(id)) && !found.contains(&id)));
     }
-    let named = |&id: &WordId| (vocabulary.word(id).to_owned(), embeddings.vector(id).to_vec());
+    let named = |&id: &WordId| {
+        let (word, vector) = (vocabulary.word(id).to_owned(), embeddings.vector(id).to_vec());
+        Chosen { word, vector }
+    };
     Ok(found.iter().map(named).collect())
 }
 
-fn columns(embeddings: &Embeddings, chosen: &[(String, Vec<f32>)]) -> Vec<Column> {
+fn columns(embeddings: &Embeddings, chosen: &[Chosen]) -> Vec<Column> {
     let vocabulary = embeddings.vocabulary();
-    let query = |(word, vector): &(String, Vec<f32>)| Query {
-        vector: vector.clone(),
-        exclude: vocabulary.id(word).into_iter().collect(),
+    let query = |chosen: &Chosen| Query {
+        vector: chosen.vector.clone(),
+        exclude: vocabulary.id(&chosen.word).into_iter().collect(),
     };
     let queries: Vec<Query> = chosen.iter().map(query).collect();
     let answers = Neighbors::new(embeddings).nearest_all(&queries, NEAREST);
-    let column = |((word, _), nearest): (&(String, Vec<f32>), Vec<(WordId, f32)>)| {
+    let column = |(chosen, nearest): (&Chosen, Vec<Scored>)| {
         let named = |(id, cosine)| (vocabulary.word(id).to_owned(), format!("{cosine:.2}"));
-        Column { word: word.clone(), nearest: nearest.into_iter().map(named).collect() }
+        Column { word: chosen.word.clone(), nearest: nearest.into_iter().map(named).collect() }
     };
     chosen.iter().zip(answers).map(column).collect()
 }

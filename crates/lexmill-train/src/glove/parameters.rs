@@ -99,6 +99,20 @@ impl Parameters {
         })
     }
 
+    /// W + C of each word, by id: the vectors that `export` writes.
+    pub(super) fn sums(&self) -> Vec<f32> {
+        let dim = self.row.dim;
+        let mut sums = Vec::with_capacity(self.words.words() * dim);
+        for id in 0..self.words.words() as u32 {
+            let start = sums.len();
+            self.centers.row(self.words, self.row, id, |w| sums.extend_from_slice(&w[..dim]));
+            self.contexts.row(self.words, self.row, id, |c| {
+                sums[start..].iter_mut().zip(&*c).for_each(|(sum, c)| *sum += c);
+            });
+        }
+        sums
+    }
+
     /// Writes the table of the model, `name` in the manifest.
     pub(super) fn write(
         &self,

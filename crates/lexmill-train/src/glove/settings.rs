@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::scoring::{Scoring, is_one, is_zero};
+
 /// Settings of the `glove` stage. Defaults are the reference program's, with 100 dimensions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -22,6 +24,18 @@ pub struct GloveSettings {
     pub bias_step: BiasStep,
     /// Seed of the initial parameters and of the order of cells.
     pub seed: u64,
+    /// Files of word pairs that epochs are scored on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub score_similarity: Vec<String>,
+    /// Analogies that epochs are scored on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub score_analogies: Vec<String>,
+    /// Epochs from one scoring to the next.
+    #[serde(skip_serializing_if = "is_one")]
+    pub score_every: u32,
+    /// Scorings in a row without improvement that end training; 0: none do.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub patience: u32,
 }
 
 impl Default for GloveSettings {
@@ -35,6 +49,10 @@ impl Default for GloveSettings {
             gradient_clip: 100.0,
             bias_step: BiasStep::Since2020,
             seed: 1,
+            score_similarity: Vec::new(),
+            score_analogies: Vec::new(),
+            score_every: 1,
+            patience: 0,
         }
     }
 }
@@ -61,7 +79,18 @@ impl GloveSettings {
         if !(1..=100_000).contains(&self.epochs) {
             problems.push(("epochs", "must be from 1 to 100000".to_owned()));
         }
+        problems.extend(self.scoring().problems());
         problems
+    }
+
+    /// What they say about scores.
+    pub fn scoring(&self) -> Scoring<'_> {
+        Scoring {
+            similarity: &self.score_similarity,
+            analogies: &self.score_analogies,
+            every: self.score_every,
+            patience: self.patience,
+        }
     }
 }
 

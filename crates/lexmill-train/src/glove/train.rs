@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use lexmill_cooccur::Grid;
+use lexmill_embeddings::Embeddings;
 use lexmill_embeddings::model::PARAMETERS;
 use lexmill_store::table::{Column, TableReader, VECTOR_GROUP_BYTES, write_table};
 use lexmill_store::{
-    ByteSize, Event, Manifest, Progress, Resources, StageKey, StageWriter, UnitRecord,
+    ByteSize, Event, FileEntry, Manifest, Progress, Resources, StageKey, StageWriter, UnitRecord,
 };
 use lexmill_vocab::{Random, Vocabulary};
 use serde_json::{Value, json};
@@ -21,6 +22,7 @@ use super::parameters::Parameters;
 use super::settings::{BiasStep, GloveSettings};
 use super::step::{RowLayout, Step, train};
 use crate::grid::{Tile, Turns, epoch_tiles};
+use crate::scoring::{Scorer, Scores, Watch};
 use crate::{Error, METRICS, Result};
 
 /// The stage's kind.
@@ -44,6 +46,8 @@ struct State {
     tile_losses: Vec<f64>,
     /// Mean losses of the epochs that are whole.
     losses: Vec<f64>,
+    /// Their scores.
+    scores: Scores,
 }
 
 struct Training<'a> {
@@ -54,18 +58,26 @@ struct Training<'a> {
     resources: &'a Resources,
     progress: &'a Progress,
     cells: u64,
+    watch: Watch<'a>,
+    metadata: Value,
+    /// The checkpoint of the best epoch, if that is kept.
+    best: Vec<FileEntry>,
     /// Where the last checkpoint stands, in words.
     kept: String,
     last_checkpoint: Instant,
 }
 
-/// Runs the stage.
+/// Runs the stage. There is a `scorer` if the settings name test sets: it scores on these.
 ///
 /// # Errors
-/// If the counts can't be read, the model does not fit in memory, training diverges, or the disk
-/// refuses. The last checkpoint stays for the next run.
+/// If the counts can't be read, the model does not fit in memory, training diverges, an epoch can't be scored,
+/// or the disk refuses. The last checkpoint stays for the next run.
+///
+/// # Panics
+/// If there is a scorer without test sets, or none with some.
 pub fn run(
     settings: &GloveSettings,
+    scorer: Option<&dyn Scorer>,
     counts: &Path,
     output: &Path,
     key: StageKey,
@@ -75,7 +87,8 @@ pub fn run(
     let grid = Grid::open(counts)?;
     let vocabulary = grid.vocabulary()?;
     let row = RowLayout::new(settings.dimensions);
-    check_memory(settings, &grid, row, resources)?;
+    let watch = Watch::new(settings.scoring(), scorer, settings.epochs);
+    check_memory(settings, &grid, row, watch, resources)?;
     let stage = StageWriter::begin(output, &key.hash())?;
     let mut training = Training {
         settings,
@@ -85,16 +98,28 @@ pub fn run(
         resources,
         progress,
         cells: grid.cells(),
+        watch,
+        metadata: json!({
+            "model": KIND,
+            // As in the key: test sets lie anywhere.
+            "settings": key.settings,
+            "counts": grid.manifest().key.settings,
+            "made_from": grid.manifest().report["made_from"],
+        }),
+        best: Vec::new(),
         kept: "no checkpoint was written yet".to_owned(),
         last_checkpoint: Instant::now(),
     };
+    if scorer.is_some() {
+        in_pool(resources, || watch.begin(&vocabulary, progress))?;
+    }
     let mut state = training.begin(output, &key, row)?;
     let done = u64::from(state.epochs) * training.cells;
     progress.begin("cells", u64::from(settings.epochs) * training.cells);
     progress.advance(
         done + training.cells * u64::from(state.strata) / u64::from(grid.layout().blocks()),
     );
-    while state.epochs < settings.epochs {
+    while !watch.is_over(state.epochs, &state.scores) {
         let begun = Instant::now();
         training.epoch(&mut state)?;
         let loss = state.losses.last().copied().unwrap_or(f64::NAN);
@@ -104,39 +129,53 @@ pub fn run(
             loss,
             seconds: begun.elapsed().as_secs_f64(),
         });
+        let best = training.score(&mut state)?;
         let by_epoch = resources.checkpoint_epochs.is_some_and(|n| state.epochs % n.max(1) == 0);
         let by_time = training.last_checkpoint.elapsed() >= resources.checkpoint_every;
-        if (by_epoch || by_time) && state.epochs < settings.epochs {
+        if (best || by_epoch || by_time) && !watch.is_over(state.epochs, &state.scores) {
             training.checkpoint(&state)?;
         }
     }
     training.check_finite(&state)?;
-    let metadata = training.metadata();
+    let metadata = &training.metadata;
+    let State { mut parameters, epochs, losses, scores, .. } = state;
+    let kept = watch.kept(&scores).unwrap_or(epochs);
+    if kept != epochs {
+        let file = training.best.first().expect("every best epoch but the last has a checkpoint");
+        // There need not be room for two.
+        drop(parameters);
+        parameters = Parameters::read(&stage.path(&file.path), grid.layout(), row)?;
+    }
     let path = stage.path(PARAMETERS);
-    let model = state.parameters.write(&path, PARAMETERS, &vocabulary, &metadata)?;
-    let epochs = state.losses.len();
-    let metrics = write_table(
+    let mut files = vec![parameters.write(&path, PARAMETERS, &vocabulary, metadata)?];
+    files.push(write_table(
         &stage.path(METRICS),
         METRICS,
         vec![
-            ("epoch", Column::u32((1..=epochs as u32).collect())),
-            ("loss", Column::f64(state.losses.clone())),
-            ("cells", Column::u64(vec![training.cells; epochs])),
+            ("epoch", Column::u32((1..=epochs).collect())),
+            ("loss", Column::f64(losses.clone())),
+            ("cells", Column::u64(vec![training.cells; losses.len()])),
         ],
-        &metadata,
-    )?;
-    let report = json!({
+        metadata,
+    )?);
+    if scorer.is_some() {
+        files.push(scores.write(stage.directory(), metadata)?);
+    }
+    let mut report = json!({
         "words": vocabulary.len(),
         "cells": training.cells,
-        "loss": state.losses.last(),
+        // Of the epoch that the model is of.
+        "loss": (kept as usize).checked_sub(1).and_then(|last| losses.get(last)),
     });
-    Ok(stage.finish(key, vec![model, metrics], BTreeMap::new(), report)?)
+    watch.end(epochs, &scores, &mut report, progress);
+    Ok(stage.finish(key, files, BTreeMap::new(), report)?)
 }
 
 fn check_memory(
     settings: &GloveSettings,
     grid: &Grid,
     row: RowLayout,
+    watch: Watch<'_>,
     resources: &Resources,
 ) -> Result<()> {
     // A worker's share: two chunks wait, one is decoded, one is trained.
@@ -146,7 +185,9 @@ fn check_memory(
     let parameters = Parameters::bytes(grid.layout(), row);
     let group = (3 * VECTOR_GROUP_BYTES).min(2 * parameters);
     let beside = grid.layout().words() as u64 * 40 + group + (32 << 20);
-    let needed = parameters + resources.threads as u64 * 4 * chunk + beside;
+    // What works on an epoch is gone while that is scored, but need not have been given back.
+    let scoring = watch.bytes(grid.layout().words(), settings.dimensions);
+    let needed = parameters + resources.threads as u64 * 4 * chunk + beside + scoring;
     if needed > resources.memory_bytes {
         return Err(Error::Memory {
             words: grid.layout().words(),
@@ -182,22 +223,40 @@ impl Training<'_> {
                 unit: "strata",
             });
             let (tile_losses, losses) = (floats("tile_losses"), floats("losses"));
-            return Ok(State { parameters, epochs, strata, tile_losses, losses });
+            let scores: Scores =
+                serde_json::from_value(report["scores"].clone()).unwrap_or_default();
+            if let Some(best) = self.watch.kept(&scores) {
+                let name = checkpoint_name(best, 0);
+                self.best =
+                    checkpoint.files.iter().filter(|file| file.path == name).cloned().collect();
+            }
+            return Ok(State { parameters, epochs, strata, tile_losses, losses, scores });
         }
-        if let Some((epochs, losses)) = self.fewer_epochs(output, key)? {
+        if let Some((epochs, losses, scores)) = self.fewer_epochs(output, key)? {
             let parameters = Parameters::read(&output.join(PARAMETERS), layout, row)?;
             self.progress.report(Event::Resumed { epochs, parts: 0, unit: "strata" });
             let tile_losses = vec![0.0; tiles];
-            return Ok(State { parameters, epochs, strata: 0, tile_losses, losses });
+            return Ok(State { parameters, epochs, strata: 0, tile_losses, losses, scores });
         }
         let parameters = Parameters::initial(layout, row, self.settings.seed);
         let tile_losses = vec![0.0; tiles];
-        Ok(State { parameters, epochs: 0, strata: 0, tile_losses, losses: Vec::new() })
+        Ok(State {
+            parameters,
+            epochs: 0,
+            strata: 0,
+            tile_losses,
+            losses: Vec::new(),
+            scores: Scores::default(),
+        })
     }
 
     /// Whether the finished model in `output` differs from what is wanted by having fewer epochs
     /// only. Going on with it gives what training from the start would give.
-    fn fewer_epochs(&self, output: &Path, key: &StageKey) -> Result<Option<(u32, Vec<f64>)>> {
+    fn fewer_epochs(
+        &self,
+        output: &Path,
+        key: &StageKey,
+    ) -> Result<Option<(u32, Vec<f64>, Scores)>> {
         let Some(old) = Manifest::read(output).ok().flatten() else { return Ok(None) };
         let epochs = old.key.settings["epochs"].as_u64().unwrap_or(0);
         let mut settings = old.key.settings.clone();
@@ -206,20 +265,26 @@ impl Training<'_> {
         if !same || epochs >= u64::from(self.settings.epochs) || old.missing(output).is_some() {
             return Ok(None);
         }
+        let Some(scores) = self.watch.of_fewer(output)? else { return Ok(None) };
         let mut losses = Vec::new();
         for batch in TableReader::open(&output.join(METRICS), Some(&["loss"]), 1 << 12)? {
             losses.extend_from_slice(batch?.f64("loss")?);
         }
-        Ok(Some((epochs as u32, losses)))
+        Ok(Some((epochs as u32, losses, scores)))
     }
 
-    fn metadata(&self) -> Value {
-        json!({
-            "model": KIND,
-            "settings": self.settings,
-            "counts": self.grid.manifest().key.settings,
-            "made_from": self.grid.manifest().report["made_from"],
-        })
+    /// Scores the epoch that has ended, if it is one to be scored; returns whether it is to be kept.
+    fn score(&self, state: &mut State) -> Result<bool> {
+        if !self.watch.is_due(state.epochs) {
+            return Ok(false);
+        }
+        self.check_finite(state)?;
+        let vectors = state.parameters.sums();
+        let embeddings =
+            Embeddings::new(self.vocabulary.clone(), self.settings.dimensions, vectors)?;
+        let (watch, progress) = (self.watch, self.progress);
+        let (epoch, scores) = (state.epochs, &mut state.scores);
+        in_pool(self.resources, || watch.score(epoch, embeddings, scores, progress))
     }
 
     fn check_finite(&self, state: &State) -> Result<()> {
@@ -238,29 +303,34 @@ impl Training<'_> {
         }
     }
 
-    /// Writes the whole state, and removes the one before.
+    /// Writes the whole state, and removes the one before, but for that of the best epoch.
     fn checkpoint(&mut self, state: &State) -> Result<()> {
         self.check_finite(state)?;
-        let name = format!("checkpoint-{:06}-{:04}.parquet", state.epochs, state.strata);
+        let name = checkpoint_name(state.epochs, state.strata);
         let path = self.stage.path(&name);
-        let file = state.parameters.write(&path, &name, self.vocabulary, &self.metadata())?;
+        let file = state.parameters.write(&path, &name, self.vocabulary, &self.metadata)?;
+        let mut files = vec![file];
+        if self.watch.kept(&state.scores) == Some(state.epochs) && state.strata == 0 {
+            self.best.clone_from(&files);
+        } else {
+            files.extend(self.best.iter().cloned());
+        }
         let bits = |floats: &[f64]| floats.iter().map(|x| x.to_bits()).collect::<Vec<u64>>();
-        self.stage.record(&UnitRecord {
-            unit: CHECKPOINT.to_owned(),
-            files: vec![file],
-            report: json!({
-                "epochs": state.epochs,
-                "strata": state.strata,
-                "tile_losses": bits(&state.tile_losses),
-                "losses": bits(&state.losses),
-            }),
-        })?;
+        let mut report = json!({
+            "epochs": state.epochs,
+            "strata": state.strata,
+            "tile_losses": bits(&state.tile_losses),
+            "losses": bits(&state.losses),
+        });
+        self.watch.note(&state.scores, &mut report);
+        self.stage.record(&UnitRecord { unit: CHECKPOINT.to_owned(), files, report })?;
         let directory = self.stage.directory();
         let list =
             std::fs::read_dir(directory).map_err(lexmill_store::Error::io("list", directory))?;
         for entry in list.flatten() {
             let other = entry.file_name().to_string_lossy().into_owned();
-            if other.starts_with("checkpoint-") && other != name {
+            let best = self.best.iter().any(|file| file.path == other);
+            if other.starts_with("checkpoint-") && other != name && !best {
                 // One too many does no harm.
                 let _removed = std::fs::remove_file(entry.path());
             }
@@ -409,6 +479,21 @@ impl Training<'_> {
         state.strata = dispatched as u32 / blocks;
         Ok(())
     }
+}
+
+/// Scores on the threads that trainers and readers leave idle meanwhile.
+fn in_pool<T: Send>(resources: &Resources, score: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let threads = resources.threads.max(1);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("score-{index}"))
+        .build()
+        .map_err(|source| Error::Threads { threads, source })?;
+    pool.install(score)
+}
+
+fn checkpoint_name(epochs: u32, strata: u32) -> String {
+    format!("checkpoint-{epochs:06}-{strata:04}.parquet")
 }
 
 fn kept(epochs: u32, strata: u32, blocks: u32) -> String {

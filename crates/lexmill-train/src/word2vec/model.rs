@@ -140,6 +140,17 @@ impl Shape<'_> {
         Ok(files)
     }
 
+    /// The vectors of all words, by id: those that `export` writes.
+    pub(crate) fn vectors(&self, model: &Model) -> Vec<f32> {
+        let ids: Vec<u32> = (0..self.vocabulary.len() as u32).collect();
+        if let Some(rows) = self.rows {
+            return composed(model, rows, &ids);
+        }
+        let mut numbers = Vec::with_capacity(ids.len() * self.settings.dimensions);
+        ids.iter().for_each(|&id| model.input.extend(id, &mut numbers));
+        numbers
+    }
+
     /// Reads the tables that [`write`](Shape::write) wrote into `directory`.
     pub(crate) fn read(&self, directory: &Path) -> Result<Model> {
         let mut model = self.zeros();

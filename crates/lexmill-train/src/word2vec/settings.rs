@@ -6,6 +6,7 @@ use lexmill_vocab::Subwords;
 use serde::{Deserialize, Serialize};
 
 use super::step::Saturation;
+use crate::scoring::{Scoring, is_one, is_zero};
 
 /// Which of the two word2vec models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +161,18 @@ pub struct Word2vecSettings {
     pub portion_tokens: Option<u64>,
     /// Windows between two looks at the input rows, where inputs are made of several rows.
     pub batch_windows: u32,
+    /// Files of word pairs that epochs are scored on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub score_similarity: Vec<String>,
+    /// Analogies that epochs are scored on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub score_analogies: Vec<String>,
+    /// Epochs from one scoring to the next.
+    #[serde(skip_serializing_if = "is_one")]
+    pub score_every: u32,
+    /// Scorings in a row without improvement that end training; 0: none do.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub patience: u32,
 }
 
 /// The fields as given.
@@ -190,6 +203,10 @@ struct Given {
     blocks: Option<u32>,
     portion_tokens: Option<u64>,
     batch_windows: Option<u32>,
+    score_similarity: Option<Vec<String>>,
+    score_analogies: Option<Vec<String>>,
+    score_every: Option<u32>,
+    patience: Option<u32>,
 }
 
 impl From<Given> for SkipgramSettings {
@@ -274,6 +291,10 @@ impl Given {
             blocks: self.blocks,
             portion_tokens: self.portion_tokens,
             batch_windows: self.batch_windows.unwrap_or(512),
+            score_similarity: self.score_similarity.unwrap_or_default(),
+            score_analogies: self.score_analogies.unwrap_or_default(),
+            score_every: self.score_every.unwrap_or(1),
+            patience: self.patience.unwrap_or(0),
         }
     }
 }
@@ -349,7 +370,18 @@ impl Word2vecSettings {
             "batch_windows",
             "must be from 1 to 1048576",
         );
+        problems.extend(self.scoring().problems());
         problems
+    }
+
+    /// What they say about scores.
+    pub fn scoring(&self) -> Scoring<'_> {
+        Scoring {
+            similarity: &self.score_similarity,
+            analogies: &self.score_analogies,
+            every: self.score_every,
+            patience: self.patience,
+        }
     }
 
     pub(crate) fn hierarchical(&self) -> bool {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crossbeam_channel::bounded;
+use lexmill_embeddings::Embeddings;
 use lexmill_store::table::{Column, write_table};
 use lexmill_store::{
     ByteSize, Error as StoreError, Event, FileEntry, Manifest, Progress, Resources, StageKey,
@@ -31,6 +32,7 @@ use super::stream;
 use super::subwords::WordRows;
 use super::text::{Filter, Portion, Portions, read};
 use crate::grid::{epoch_tiles, train_tiles};
+use crate::scoring::{Scorer, Scores, Watch};
 use crate::{Error, METRICS, Result};
 
 /// Raised when the same settings and tokens give other bytes.
@@ -53,6 +55,8 @@ struct State {
     /// Portions of the next one that are done.
     portions: u64,
     points: Vec<Point>,
+    /// Scores of the epochs that are whole.
+    scores: Scores,
 }
 
 /// A row of the table of losses: what a portion of the tokens gave.
@@ -83,20 +87,35 @@ struct Training<'a> {
     resources: &'a Resources,
     progress: &'a Progress,
     metadata: Value,
+    watch: Watch<'a>,
+    /// The checkpoint of the best epoch, if that is kept.
+    best: Vec<FileEntry>,
     /// Where the last checkpoint stands, in words.
     kept: String,
     last_checkpoint: Instant,
 }
 
-/// Runs the stage on a finished tokenize and a finished vocabulary stage.
+/// What training reads: directories of finished stages.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// Token shards.
+    pub tokens: &'a Path,
+    /// The vocabulary.
+    pub vocabulary: &'a Path,
+}
+
+/// Runs the stage. There is a `scorer` if the settings name test sets: it scores on these.
 ///
 /// # Errors
 /// If an input can't be read, the model does not fit in memory, there is nothing to train on, training
-/// diverges, or the disk refuses. The last checkpoint stays for the next run.
+/// diverges, an epoch can't be scored, or the disk refuses. The last checkpoint stays for the next run.
+///
+/// # Panics
+/// If there is a scorer without test sets, or none with some.
 pub fn run(
     settings: &Word2vecSettings,
-    tokens: &Path,
-    vocabulary: &Path,
+    scorer: Option<&dyn Scorer>,
+    Inputs { tokens, vocabulary }: Inputs<'_>,
     output: &Path,
     key: StageKey,
     resources: &Resources,
@@ -139,7 +158,8 @@ pub fn run(
         input,
         output: &output_layout,
     };
-    check_memory(&shape, tree.as_ref(), resources)?;
+    let watch = Watch::new(settings.scoring(), scorer, settings.epochs);
+    check_memory(&shape, tree.as_ref(), watch, resources)?;
     let noise = match settings.hierarchical() {
         true => Vec::new(),
         false => Noise::blocks(&vocabulary, dealt, settings.noise_exponent),
@@ -174,24 +194,46 @@ pub fn run(
             "tokens": vocabulary.tokens(),
             "made_from": made_from,
         }),
+        watch,
+        best: Vec::new(),
         kept: "no checkpoint was written yet".to_owned(),
         last_checkpoint: Instant::now(),
     };
+    pool.install(|| watch.begin(&vocabulary, progress))?;
     let mut state = training.begin()?;
     pool.install(|| training.train(&mut state))?;
     training.check_finite(&state)?;
-    let mut files = shape.write(&state.model, stage.directory(), "", true, &training.metadata)?;
-    files.push(training.write_metrics(&state)?);
-    let report = json!({
+    let State { mut model, epochs, points, scores, .. } = state;
+    let kept = watch.kept(&scores).unwrap_or(epochs);
+    if kept != epochs {
+        let file = training.best.first().expect("every best epoch but the last has a checkpoint");
+        let path = stage.path(&file.path);
+        // There need not be room for two.
+        drop(model);
+        model = shape.read(path.parent().unwrap_or(&path))?;
+    }
+    let mut files = shape.write(&model, stage.directory(), "", true, &training.metadata)?;
+    files.push(training.write_metrics(&points)?);
+    if scorer.is_some() {
+        files.push(scores.write(stage.directory(), &training.metadata)?);
+    }
+    let mut report = json!({
         "words": words,
         "ngrams": rows.as_ref().map(|rows| rows.buckets.len()),
         "tokens": tokens,
-        "loss": training.epoch_loss(&state, state.epochs),
+        // Of the epoch that the model is of.
+        "loss": epoch_loss(&points, kept),
     });
+    watch.end(epochs, &scores, &mut report, progress);
     Ok(stage.finish(key, files, BTreeMap::new(), report)?)
 }
 
-fn check_memory(shape: &Shape<'_>, tree: Option<&Tree>, resources: &Resources) -> Result<()> {
+fn check_memory(
+    shape: &Shape<'_>,
+    tree: Option<&Tree>,
+    watch: Watch<'_>,
+    resources: &Resources,
+) -> Result<()> {
     let (settings, words) = (shape.settings, shape.vocabulary.len());
     // Besides the parameters: words and lists, a portion with its examples, the shards on their way,
     // a row group of the table while it is written, and the program itself.
@@ -202,7 +244,9 @@ fn check_memory(shape: &Shape<'_>, tree: Option<&Tree>, resources: &Resources) -
         false => 0,
     };
     let examples = settings.portion_bytes() + batches;
-    let needed = shape.bytes() + lists + words as u64 * 60 + examples + (96 << 20);
+    // What works on a portion is gone while an epoch is scored, but need not have been given back.
+    let scoring = watch.bytes(words, settings.dimensions);
+    let needed = shape.bytes() + lists + words as u64 * 60 + examples + scoring + (96 << 20);
     if needed > resources.memory_bytes {
         return Err(Error::Memory {
             words,
@@ -219,6 +263,18 @@ fn cuts_at_once(resources: &Resources) -> usize {
     2 * resources.threads.max(1)
 }
 
+fn checkpoint_name(epochs: u32, portions: u64) -> String {
+    format!("checkpoint-{epochs:06}-{portions:06}")
+}
+
+/// The mean loss of an epoch's examples; nothing if it had none.
+fn epoch_loss(points: &[Point], epoch: u32) -> Option<f64> {
+    let points = || points.iter().filter(|point| point.epoch == epoch);
+    let examples: u64 = points().map(|point| point.examples).sum();
+    let sum: f64 = points().map(|point| f64::from_bits(point.loss)).sum();
+    (examples > 0).then(|| sum / examples as f64)
+}
+
 impl Training<'_> {
     /// The state to go on from: a checkpoint, vectors from elsewhere, or the start.
     fn begin(&mut self) -> Result<State> {
@@ -231,9 +287,16 @@ impl Training<'_> {
             let epochs = report["epochs"].as_u64().unwrap_or(0) as u32;
             let portions = report["portions"].as_u64().unwrap_or(0);
             let points = serde_json::from_value(report["points"].clone()).unwrap_or_default();
+            let scores: Scores =
+                serde_json::from_value(report["scores"].clone()).unwrap_or_default();
+            if let Some(best) = self.watch.kept(&scores) {
+                let folder = checkpoint_name(best, 0) + "/";
+                let files = checkpoint.files.iter();
+                self.best = files.filter(|file| file.path.starts_with(&folder)).cloned().collect();
+            }
             self.kept = self.place(epochs, portions);
             self.progress.report(Event::Resumed { epochs, parts: portions, unit: "portions" });
-            return Ok(State { model, epochs, portions, points });
+            return Ok(State { model, epochs, portions, points, scores });
         }
         let mut model = self.shape.initial();
         if let Some(path) = &self.settings.initial_vectors {
@@ -244,7 +307,8 @@ impl Training<'_> {
                 path.display()
             )));
         }
-        Ok(State { model, epochs: 0, portions: 0, points: Vec::new() })
+        let scores = Scores::default();
+        Ok(State { model, epochs: 0, portions: 0, points: Vec::new(), scores })
     }
 
     fn place(&self, epochs: u32, portions: u64) -> String {
@@ -271,7 +335,7 @@ impl Training<'_> {
             let threads = self.resources.threads;
             let split = (self.inputs, self.outputs);
             let mut composer = Composer::new(settings, self.step, split, threads);
-            while state.epochs < settings.epochs {
+            while !self.watch.is_over(state.epochs, &state.scores) {
                 let begun = Instant::now();
                 while state.portions * portion_tokens < self.tokens {
                     let portion = portions.next(portion_tokens)?;
@@ -291,7 +355,7 @@ impl Training<'_> {
     fn end_epoch(&mut self, state: &mut State, begun: Instant) -> Result<()> {
         state.epochs += 1;
         state.portions = 0;
-        let Some(loss) = self.epoch_loss(state, state.epochs) else {
+        let Some(loss) = epoch_loss(&state.points, state.epochs) else {
             return Err(Error::NoExamples);
         };
         self.progress.report(Event::Epoch {
@@ -300,21 +364,27 @@ impl Training<'_> {
             loss,
             seconds: begun.elapsed().as_secs_f64(),
         });
+        let best = self.score(state)?;
         let by_epoch =
             self.resources.checkpoint_epochs.is_some_and(|n| state.epochs.is_multiple_of(n.max(1)));
         let by_time = self.last_checkpoint.elapsed() >= self.resources.checkpoint_every;
-        if (by_epoch || by_time) && state.epochs < self.settings.epochs {
+        let over = self.watch.is_over(state.epochs, &state.scores);
+        if (best || by_epoch || by_time) && !over {
             self.checkpoint(state)?;
         }
         Ok(())
     }
 
-    /// The mean loss of an epoch's examples; nothing if it had none.
-    fn epoch_loss(&self, state: &State, epoch: u32) -> Option<f64> {
-        let points = || state.points.iter().filter(|point| point.epoch == epoch);
-        let examples: u64 = points().map(|point| point.examples).sum();
-        let sum: f64 = points().map(|point| f64::from_bits(point.loss)).sum();
-        (examples > 0).then(|| sum / examples as f64)
+    /// Scores the epoch that has ended, if it is one to be scored; returns whether it is to be kept.
+    fn score(&self, state: &mut State) -> Result<bool> {
+        if !self.watch.is_due(state.epochs) {
+            return Ok(false);
+        }
+        self.check_finite(state)?;
+        let vectors = self.shape.vectors(&state.model);
+        let embeddings =
+            Embeddings::new(self.shape.vocabulary.clone(), self.settings.dimensions, vectors)?;
+        self.watch.score(state.epochs, embeddings, &mut state.scores, self.progress)
     }
 
     /// Trains on the next portion.
@@ -467,7 +537,7 @@ impl Training<'_> {
             });
         }
         state.portions += 1;
-        let running = self.epoch_loss(state, state.epochs + 1).unwrap_or(0.0);
+        let running = epoch_loss(&state.points, state.epochs + 1).unwrap_or(0.0);
         self.progress.tell(format!("lr {:.5}, loss {running:.4}", rate(1.0)));
         Ok(())
     }
@@ -500,26 +570,31 @@ impl Training<'_> {
         }
     }
 
-    /// Writes the whole state, and removes the one before.
+    /// Writes the whole state, and removes the one before, but for that of the best epoch.
     fn checkpoint(&mut self, state: &State) -> Result<()> {
         self.check_finite(state)?;
-        let name = format!("checkpoint-{:06}-{:06}", state.epochs, state.portions);
+        let name = checkpoint_name(state.epochs, state.portions);
         let directory = self.stage.directory();
         let prefix = format!("{name}/");
-        let files = self.shape.write(&state.model, directory, &prefix, false, &self.metadata)?;
-        self.stage.record(&UnitRecord {
-            unit: CHECKPOINT.to_owned(),
-            files,
-            report: json!({
-                "epochs": state.epochs,
-                "portions": state.portions,
-                "points": state.points,
-            }),
-        })?;
+        let mut files =
+            self.shape.write(&state.model, directory, &prefix, false, &self.metadata)?;
+        if self.watch.kept(&state.scores) == Some(state.epochs) && state.portions == 0 {
+            self.best.clone_from(&files);
+        } else {
+            files.extend(self.best.iter().cloned());
+        }
+        let mut report = json!({
+            "epochs": state.epochs,
+            "portions": state.portions,
+            "points": state.points,
+        });
+        self.watch.note(&state.scores, &mut report);
+        self.stage.record(&UnitRecord { unit: CHECKPOINT.to_owned(), files, report })?;
         let list = std::fs::read_dir(directory).map_err(StoreError::io("list", directory))?;
         for entry in list.flatten() {
             let other = entry.file_name().to_string_lossy().into_owned();
-            if other.starts_with("checkpoint-") && other != name {
+            let best = self.best.iter().any(|file| Path::new(&file.path).starts_with(&other));
+            if other.starts_with("checkpoint-") && other != name && !best {
                 // One too many does no harm.
                 let _removed = std::fs::remove_dir_all(entry.path());
             }
@@ -531,8 +606,7 @@ impl Training<'_> {
     }
 
     /// The table of losses: a row a portion.
-    fn write_metrics(&self, state: &State) -> Result<FileEntry> {
-        let points = &state.points;
+    fn write_metrics(&self, points: &[Point]) -> Result<FileEntry> {
         let mut running = (0, 0.0, 0u64);
         let epoch_losses = points.iter().map(|point| {
             let (epoch, sum, examples) = &mut running;

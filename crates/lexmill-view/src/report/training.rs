@@ -52,7 +52,8 @@ impl Run {
             if path.is_file() {
                 let (points, caption) = losses(&path, stage.kind())?;
                 let title = format!("Loss of {}", stage.name);
-                plots.extend(training_plot(title, caption, vec![(String::new(), points)]));
+                let line = Line { name: String::new(), points, reference: false };
+                plots.extend(training_plot(title, caption, vec![line]));
             }
             let path = stage.path.join(SCORES);
             if path.is_file() {
@@ -134,37 +135,32 @@ fn losses(path: &Path, kind: &str) -> Result<(Vec<(f64, f64)>, &'static str)> {
 }
 
 /// A line for each test set that was scored at the end of epochs.
-fn epoch_scores(path: &Path) -> Result<Vec<(String, Vec<(f64, f64)>)>> {
-    let mut lines: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
+fn epoch_scores(path: &Path) -> Result<Vec<Line>> {
+    let mut lines: Vec<Line> = Vec::new();
     for batch in TableReader::open(path, Some(&["epoch", "set", "score"]), BATCH_ROWS)? {
         let batch = batch?;
         let (epochs, scores) = (batch.u32("epoch")?, batch.f64("score")?);
         for ((set, &epoch), &score) in batch.text("set")?.iter().zip(epochs).zip(scores) {
             let point = (f64::from(epoch), score * 100.0);
-            match lines.iter_mut().find(|(name, _)| name == set) {
-                Some((_, points)) => points.push(point),
-                None => lines.push((set.to_owned(), vec![point])),
+            match lines.iter_mut().find(|line| line.name == set) {
+                Some(line) => line.points.push(point),
+                None => {
+                    let (name, points) = (set.to_owned(), vec![point]);
+                    lines.push(Line { name, points, reference: false });
+                }
             }
         }
     }
     Ok(lines)
 }
 
-fn training_plot(
-    title: String,
-    caption: &str,
-    lines: Vec<(String, Vec<(f64, f64)>)>,
-) -> Option<TrainingPlot> {
-    let thinned = |points: Vec<(f64, f64)>| {
-        let step = points.len().div_ceil(MOST_POINTS).max(1);
-        let last = points.len().saturating_sub(1);
-        let keep = |(index, point)| (index % step == 0 || index == last).then_some(point);
-        points.into_iter().enumerate().filter_map(keep).collect()
-    };
-    let lines: Vec<Line> = lines
-        .into_iter()
-        .map(|(name, points)| Line { name, points: thinned(points), reference: false })
-        .collect();
+fn training_plot(title: String, caption: &str, mut lines: Vec<Line>) -> Option<TrainingPlot> {
+    for line in &mut lines {
+        let step = line.points.len().div_ceil(MOST_POINTS).max(1);
+        let last = line.points.len().saturating_sub(1);
+        let mut index = 0..;
+        line.points.retain(|_| index.next().is_some_and(|i| i % step == 0 || i == last));
+    }
     let legend = match lines.len() {
         1 => Vec::new(),
         _ => lines.iter().enumerate().map(|(i, line)| (color(i), line.name.clone())).collect(),
