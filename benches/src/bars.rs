@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 pub(crate) mod counting;
+pub(crate) mod embeddings;
 pub(crate) mod glove;
 pub(crate) mod identity;
 pub(crate) mod memory;

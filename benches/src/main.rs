@@ -94,6 +94,8 @@ enum Bar {
     },
     /// Text to token shards: speed beside peers, compressed input, memory, the same bytes
     Tokenize(bars::tokenize::Options),
+    /// Embeddings: reading, questions, a report; beside gensim
+    Embeddings(bars::embeddings::Options),
     /// Skip-gram and CBOW: words a CPU second, beside word2vec.c, fastText and gensim
     #[command(name = "word2vec")]
     Word2vec(bars::word2vec::Options),
@@ -123,6 +125,7 @@ impl Bar {
             Bar::Build => "build".to_owned(),
             Bar::Peers { .. } => "peers --glove DIR".to_owned(),
             Bar::Tokenize(options) => format!("tokenize{}", options.flags()),
+            Bar::Embeddings(options) => format!("embeddings{}", options.flags()),
             Bar::Word2vec(options) => format!("word2vec{}", options.flags()),
             Bar::Word2vecScores(options) => format!("word2vec-scores{}", options.flags()),
             Bar::Word2vecIdentity(options) => format!("word2vec-identity{}", options.flags()),
@@ -143,6 +146,7 @@ impl Bar {
             Bar::Build => bars::build::measure(lab),
             Bar::Peers { glove } => bars::peers::measure(lab, glove.as_deref()),
             Bar::Tokenize(options) => bars::tokenize::measure(lab, options),
+            Bar::Embeddings(options) => bars::embeddings::measure(lab, options),
             Bar::Word2vec(options) => bars::word2vec::measure(lab, options),
             Bar::Word2vecScores(options) => bars::word2vec_scores::measure(lab, options),
             Bar::Word2vecIdentity(options) => bars::word2vec_identity::measure(lab, options),
