@@ -5,6 +5,7 @@ pub(crate) mod counting;
 pub(crate) mod embeddings;
 pub(crate) mod glove;
 pub(crate) mod identity;
+pub(crate) mod known_scores;
 pub(crate) mod memory;
 pub(crate) mod noop;
 pub(crate) mod peers;

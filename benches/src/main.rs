@@ -96,6 +96,8 @@ enum Bar {
     Tokenize(bars::tokenize::Options),
     /// Embeddings: reading, questions, a report; beside gensim
     Embeddings(bars::embeddings::Options),
+    /// Scores of GloVe 6B 50d beside what is known of them
+    KnownScores(bars::known_scores::Options),
     /// Skip-gram and CBOW: words a CPU second, beside word2vec.c, fastText and gensim
     #[command(name = "word2vec")]
     Word2vec(bars::word2vec::Options),
@@ -126,6 +128,7 @@ impl Bar {
             Bar::Peers { .. } => "peers --glove DIR".to_owned(),
             Bar::Tokenize(options) => format!("tokenize{}", options.flags()),
             Bar::Embeddings(options) => format!("embeddings{}", options.flags()),
+            Bar::KnownScores(_) => "known-scores --vectors FILE".to_owned(),
             Bar::Word2vec(options) => format!("word2vec{}", options.flags()),
             Bar::Word2vecScores(options) => format!("word2vec-scores{}", options.flags()),
             Bar::Word2vecIdentity(options) => format!("word2vec-identity{}", options.flags()),
@@ -147,6 +150,7 @@ impl Bar {
             Bar::Peers { glove } => bars::peers::measure(lab, glove.as_deref()),
             Bar::Tokenize(options) => bars::tokenize::measure(lab, options),
             Bar::Embeddings(options) => bars::embeddings::measure(lab, options),
+            Bar::KnownScores(options) => bars::known_scores::measure(lab, options),
             Bar::Word2vec(options) => bars::word2vec::measure(lab, options),
             Bar::Word2vecScores(options) => bars::word2vec_scores::measure(lab, options),
             Bar::Word2vecIdentity(options) => bars::word2vec_identity::measure(lab, options),

@@ -8,7 +8,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use lexmill_store::AtomicFile;
@@ -63,14 +63,14 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
         gensim(python, &arguments, 1)
     });
     let theirs = theirs.transpose()?;
-    for (name, path, costs, least) in [
-        ("GloVe text", &text, &of_text, 10.0),
-        ("Parquet", &parquet, &of_parquet, 50.0),
-    ] {
+    for (name, path, costs, least) in
+        [("GloVe text", &text, &of_text, 10.0), ("Parquet", &parquet, &of_parquet, 50.0)]
+    {
         let wall = median(costs, |cost| cost.wall);
         let cpu = median(costs, Cost::cpu);
         let shown = format!("{} wall, {} CPU", seconds(wall), seconds(cpu));
-        let title = format!("{name}, {} MB: read and one question, whole process", size(path) / 1_000_000);
+        let title =
+            format!("{name}, {} MB: read and one question, whole process", size(path) / 1_000_000);
         report.fact(&title, shown, String::new());
         if let Some(theirs) = &theirs {
             let (load, load_cpu) = (number(theirs, "load_wall")?, number(theirs, "load_cpu")?);
@@ -81,7 +81,11 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
         }
     }
     let cold = median(&of_parquet, |cost| cost.wall);
-    report.fact("neighbors WORD from a cold start, Parquet", seconds(cold), bar("< 0.5 s", cold < 0.5));
+    report.fact(
+        "neighbors WORD from a cold start, Parquet",
+        seconds(cold),
+        bar("< 0.5 s", cold < 0.5),
+    );
     let peak = median(&of_parquet, |cost| cost.peak_bytes as f64);
     report.fact("its peak memory", mebibytes(peak), String::new());
     std::fs::remove_file(&text)?;
@@ -124,14 +128,19 @@ fn questions(lab: &Lab, options: &Options, folder: &Path, report: &mut Report) -
     ];
     let theirs = gensim(python, &arguments, THREADS)?;
     let ratio = number(&theirs, "ask_wall")? / wall;
-    let name = format!("gensim's most_similar one by one, {}", seconds(number(&theirs, "ask_wall")?));
+    let name =
+        format!("gensim's most_similar one by one, {}", seconds(number(&theirs, "ask_wall")?));
     let shown = format!("{} by wall", times(ratio));
     report.fact(&name, shown, bar("≥ 3 ×", ratio >= 3.0));
-    let output = ask().output()?;
+    let output = ask().stdout(Stdio::piped()).output()?;
     let ours: Value = serde_json::from_slice(&output.stdout).context("answers that are no JSON")?;
     let same = same_answers(&ours, &theirs["answers"]);
     let shown = format!("{:.2} %", same * 100.0);
-    report.fact("of gensim's ten nearest words among ours", shown, bar("≥ 99.9 %", same >= SAME_ANSWERS));
+    report.fact(
+        "of gensim's ten nearest words among ours",
+        shown,
+        bar("≥ 99.9 %", same >= SAME_ANSWERS),
+    );
     Ok(())
 }
 
@@ -158,7 +167,8 @@ fn report_of_run(lab: &Lab, folder: &Path, report: &mut Report) -> Result<()> {
     let mut lines = String::new();
     let mut random = Random::named(&[3]);
     for word in 0..WORDS {
-        lines += &format!("w{word} w{} w{}\n", random.below(WORDS as u32), random.below(WORDS as u32));
+        lines +=
+            &format!("w{word} w{} w{}\n", random.below(WORDS as u32), random.below(WORDS as u32));
     }
     write(&text, lines)?;
     let stages = format!(
@@ -189,7 +199,7 @@ fn report_of_run(lab: &Lab, folder: &Path, report: &mut Report) -> Result<()> {
 
 fn lexmill(lab: &Lab) -> Command {
     let mut command = Command::new(lab.program());
-    command.args(["--threads", &THREADS.to_string(), "--quiet"]);
+    command.args(["--threads", &THREADS.to_string(), "--quiet"]).stdout(Stdio::null());
     command
 }
 

@@ -242,7 +242,7 @@ const WORD2VEC: &[Field] = &[
 const EXPORT: &[Field] = &[
     field(
         "formats",
-        "Formats: parquet, word2vec-text, word2vec-binary, glove-text, fasttext-vec, fasttext-bin (the whole model, skipgram and cbow only) [parquet]",
+        "Formats: parquet, arrow, word2vec-text, word2vec-binary, glove-text, fasttext-vec, fasttext-bin (the whole model, skipgram and cbow only), safetensors, npy, finalfusion, tsv [parquet]",
     ),
     field(
         "vectors",
