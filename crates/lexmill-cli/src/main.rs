@@ -10,6 +10,13 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let request = args::parse();
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        // A library's panic on damaged bytes becomes an error, which is told.
+        if !lexmill_store::table::panics_are_caught() {
+            told(panic);
+        }
+    }));
     logging::start(&request.settings);
     match commands::execute(request) {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,18 +11,24 @@
 
 use std::path::{Path, PathBuf};
 
-use lexmill_store::{Error as StoreError, FileEntry, Manifest, Progress};
+use lexmill_store::{Error as StoreError, FileEntry, Manifest, Progress, parent, sync_directory};
 use lexmill_vocab::Interner;
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::format::{Format, Precision};
+use crate::model::KINDS;
 use crate::moments::Moments;
-use crate::read::{Checked, ReadOptions, open};
+use crate::read::{Checked, ReadOptions, first_not_finite, open};
 use crate::rows::Rows;
-use crate::write::{Head, create, fasttext_bin};
-use crate::{Error, Result, export, norm};
+use crate::write::{Head, check_format, create, fasttext_bin};
+use crate::{Error, Result, normalize};
+
+/// The most dimensions of vectors whose covariance is computed: half a gigabyte, three times.
+const MOST_DIMENSIONS: usize = 8192;
+/// The part of a vector's length that is left by rounding alone.
+const NOISE: f64 = 1e-6;
 
 /// What becomes of embeddings.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -75,7 +81,7 @@ pub struct Converted {
 }
 
 /// Reads embeddings and writes them to `to`, on the threads of the current rayon pool. Whatever was at
-/// `to` stays until the new file is whole.
+/// `to` stays until the new file is whole; of a format with a file of words, until both are.
 ///
 /// # Errors
 /// If `from` can't be read, `to` can't be written, or its format can't hold what it is to hold.
@@ -88,21 +94,28 @@ pub fn convert(
 ) -> Result<Converted> {
     let format = settings.format.map_or_else(|| Format::of_name(to), Ok)?;
     let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    check_format(to, format, settings.precision)?;
     if format == Format::FasttextBin
         && settings.keeps_all()
         && let Some(kind) = model_kind(from)?
     {
         progress.begin("rows", 0);
         let (file, dim) = fasttext_bin::write_model(from, &kind, to, &name, progress)?;
+        sync_directory(parent(to))?;
         return Ok(Converted { format, rows: file.rows, dim, not_found: 0, files: vec![file] });
     }
     let wanted = settings.words.as_deref().map(word_list).transpose()?;
     let select = || Selection { wanted: wanted.as_ref(), left: settings.top, found: 0 };
     let first = open(from, read)?;
     let dim = first.dim();
-    if settings.remove_components > dim {
-        let components = settings.remove_components;
-        return Err(Error::Components { components, dim });
+    if settings.remove_components > 0 {
+        if settings.remove_components >= dim {
+            let components = settings.remove_components;
+            return Err(Error::Components { components, dim });
+        }
+        if dim > MOST_DIMENSIONS {
+            return Err(Error::TooManyDimensions { dim, most: MOST_DIMENSIONS });
+        }
     }
     let known = match (&wanted, settings.top) {
         (Some(_), _) => None,
@@ -119,19 +132,26 @@ pub fn convert(
     };
     let rows = survey.as_ref().map_or(known, |survey| Some(survey.rows));
     progress.begin("rows", rows.unwrap_or(0));
-    let mut source = Checked::new(first, from);
+    let mut source = match &survey {
+        Some(_) => Checked::again(first, from),
+        None => Checked::new(first, from),
+    };
     let mut selection = select();
     let mut next = || -> Result<Option<Rows>> {
+        let mut gathered = Rows::default();
         while !selection.is_done()
             && let Some(mut rows) = source.next_rows()?
         {
+            let whole = rows.len();
             selection.apply(&mut rows, dim);
             progress.advance(rows.len() as u64);
-            if !rows.is_empty() {
-                return Ok(Some(rows));
+            // Of a list, a few words of each batch are left.
+            gathered.append(rows);
+            if gathered.len() >= whole {
+                return Ok(Some(gathered));
             }
         }
-        Ok(None)
+        Ok((!gathered.is_empty()).then_some(gathered))
     };
     let Some(mut batch) = next()? else {
         return Err(match &settings.words {
@@ -152,6 +172,10 @@ pub fn convert(
         if let Some(survey) = &survey {
             survey.change(&mut batch.vectors, dim);
         }
+        if let Some(place) = first_not_finite(&batch.vectors) {
+            let (word, value) = (batch.word(place / dim).to_owned(), batch.vectors[place]);
+            return Err(Error::NotFinite { word, value }.in_file(from));
+        }
         if settings.normalize {
             normalize(&mut batch.vectors, dim);
         }
@@ -169,9 +193,15 @@ pub fn convert(
         return Err(Error::Changed { path: from.to_owned() });
     }
     let files = sink.finish(&name)?;
+    sync_directory(parent(to))?;
     let listed = wanted.as_ref().map_or(0, |words| words.len() as u64);
     let not_found = if settings.top.is_none() { listed - selection.found.min(listed) } else { 0 };
     Ok(Converted { format, rows: written, dim, not_found, files })
+}
+
+/// The length of a vector.
+fn length(vector: &[f64]) -> f64 {
+    vector.iter().map(|x| x * x).sum::<f64>().sqrt()
 }
 
 /// The kind of a trained model that fastText has too, if that is what is there.
@@ -180,7 +210,7 @@ fn model_kind(from: &Path) -> Result<Option<String>> {
         return Ok(None);
     }
     let kind = Manifest::read(from)?.map(|manifest| manifest.key.stage);
-    Ok(kind.filter(|kind| kind != "glove" && kind != export::KIND))
+    Ok(kind.filter(|kind| kind != "glove" && KINDS.contains(&kind.as_str())))
 }
 
 /// The words of a list, one a line.
@@ -210,6 +240,10 @@ struct Selection<'a> {
 }
 
 impl Selection<'_> {
+    fn keeps_all(&self) -> bool {
+        self.wanted.is_none() && self.left.is_none()
+    }
+
     fn is_done(&self) -> bool {
         self.left == Some(0)
     }
@@ -246,6 +280,7 @@ impl Survey {
     ) -> Result<Survey> {
         let dim = checked.dim();
         let mut moments = Moments::new(dim, settings.remove_components > 0);
+        let all = selection.keeps_all();
         let (mut words, mut counts) = (Interner::new(), Vec::new());
         while !selection.is_done()
             && let Some(mut rows) = checked.next_rows()?
@@ -255,10 +290,15 @@ impl Survey {
             if settings.needs_moments() {
                 moments.add(&rows.vectors);
             }
-            for word in rows.words() {
-                words.intern(word);
+            if !all {
+                for word in rows.words() {
+                    words.intern(word);
+                }
+                counts.extend_from_slice(&rows.counts);
             }
-            counts.extend_from_slice(&rows.counts);
+        }
+        if all {
+            (words, counts) = checked.into_words()?;
         }
         if counts.len() != words.len() {
             counts.clear();
@@ -276,29 +316,20 @@ impl Survey {
         vectors.par_chunks_mut(dim).for_each(|vector| {
             let mut centered: Vec<f64> =
                 vector.iter().zip(&self.mean).map(|(&x, mean)| f64::from(x) - mean).collect();
+            let before = length(&centered);
             for component in &self.components {
                 let share: f64 = centered.iter().zip(component).map(|(x, u)| x * u).sum();
                 for (x, u) in centered.iter_mut().zip(component) {
                     *x -= share * u;
                 }
             }
+            // What is left of a vector within the components is rounding.
+            let noise = !self.components.is_empty() && length(&centered) < before * NOISE;
             for (to, x) in vector.iter_mut().zip(centered) {
-                *to = x as f32;
+                *to = if noise { 0.0 } else { x as f32 };
             }
         });
     }
-}
-
-/// Scales vectors to length 1; zeros stay zeros.
-fn normalize(vectors: &mut [f32], dim: usize) {
-    vectors.par_chunks_mut(dim).for_each(|vector| {
-        let length = norm(vector);
-        if length > 0.0 {
-            for x in vector {
-                *x = (f64::from(*x) / length) as f32;
-            }
-        }
-    });
 }
 
 #[cfg(test)]

@@ -206,6 +206,32 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A file of words that is not needed.
+    #[error("--words names a file of words, but {path:?} has its words in itself")]
+    WordsTwice {
+        /// The embeddings.
+        path: PathBuf,
+    },
+    /// An export that was not made in a format.
+    #[error("{path:?} holds no file in the format {format:?}; it was exported as: {found}")]
+    NotExported {
+        /// The stage directory.
+        path: PathBuf,
+        /// The format asked for.
+        format: &'static str,
+        /// The formats it has.
+        found: String,
+    },
+    /// Vectors so long that their covariance does not fit in memory.
+    #[error(
+        "components of vectors of {dim} dimensions can't be removed: at most {most} dimensions are taken"
+    )]
+    TooManyDimensions {
+        /// Dimensions.
+        dim: usize,
+        /// The most that are taken.
+        most: usize,
+    },
     /// Nothing is left of embeddings.
     #[error("no word of {path:?} is to be kept: none of {wanted:?} is in it")]
     NothingKept {
@@ -214,8 +240,10 @@ pub enum Error {
         /// The list of words.
         wanted: PathBuf,
     },
-    /// More components are to be removed than there are.
-    #[error("{components} components can't be removed from vectors of {dim} dimensions")]
+    /// More components are to be removed than would leave any.
+    #[error(
+        "{components} components can't be removed from vectors of {dim} dimensions: name fewer than {dim}"
+    )]
     Components {
         /// Components to remove.
         components: usize,
@@ -257,6 +285,9 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineProblem {
+    /// The first line should say how many rows and dimensions there are.
+    #[error("it should hold two whole numbers: the rows and the dimensions")]
+    NoHeader,
     /// Not a word and `dim` values.
     #[error("{found} values after the word instead of {expected}")]
     Values {
@@ -275,6 +306,12 @@ pub enum LineProblem {
     #[error("the value {text} is not finite")]
     NotFinite {
         /// The value as it stands there.
+        text: String,
+    },
+    /// A count that is none.
+    #[error("the count {text:?} is not a whole number")]
+    NotACount {
+        /// What stands there.
         text: String,
     },
     /// A line of a table of words that has too few columns.

@@ -29,6 +29,7 @@ use serde_json::{Value, json};
 
 use crate::format::{Format, Precision};
 use crate::model::{CONTEXT_VECTOR, COUNT, KINDS, PARAMETERS, VECTOR, WORD, read_model};
+use crate::read::first_not_finite;
 use crate::rows::{Rows, Source};
 use crate::write::{Head, create, fasttext_bin};
 use crate::{Error, Result};
@@ -262,6 +263,11 @@ impl ModelSource {
         let mut rows = Rows::of_vectors(vectors);
         for word in batch.text(WORD)?.iter() {
             rows.push_word(word);
+        }
+        // A sum of two that are finite may not be.
+        if let Some(place) = first_not_finite(&rows.vectors) {
+            let (word, value) = (rows.word(place / dim.max(1)).to_owned(), rows.vectors[place]);
+            return Err(Error::NotFinite { word, value }.in_file(&self.path));
         }
         rows.counts.extend_from_slice(batch.u64(COUNT)?);
         Ok(Some(rows))

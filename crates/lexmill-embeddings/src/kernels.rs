@@ -3,6 +3,8 @@
 //! The loops keep independent accumulators and add them up in a fixed tree, so that the compiler
 //! vectorizes them and the result is the same on every machine.
 
+use rayon::prelude::*;
+
 const LANES: usize = 16;
 
 /// The dot product of two vectors, in f32.
@@ -48,6 +50,21 @@ pub fn norm(vector: &[f32]) -> f64 {
     }
     let tail: f64 = rest.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
     (sums.iter().sum::<f64>() + tail).sqrt()
+}
+
+/// Scales vectors of `dim` floats each, end to end, to length 1. Vectors of zeros stay as they are.
+///
+/// # Panics
+/// If `dim` is 0.
+pub fn normalize(vectors: &mut [f32], dim: usize) {
+    vectors.par_chunks_mut(dim).for_each(|vector| {
+        let length = norm(vector);
+        if length > 0.0 {
+            for x in vector {
+                *x = (f64::from(*x) / length) as f32;
+            }
+        }
+    });
 }
 
 #[cfg(test)]

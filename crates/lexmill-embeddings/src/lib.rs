@@ -34,7 +34,7 @@ mod write;
 pub use error::{Error, LineProblem, Result};
 pub use fasttext::{FastTextFile, FastTextLoss, FastTextModel, FastTextSettings};
 pub use format::{FORMATS, Format, Packing, Precision};
-pub use kernels::{dot, norm};
+pub use kernels::{dot, norm, normalize};
 pub use matrix::Embeddings;
 pub use moments::principal_components;
 pub use neighbors::{AnalogyMethod, Neighbors, Query, Scored, cosine, odd_one_out, offset};

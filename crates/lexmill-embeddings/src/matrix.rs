@@ -18,7 +18,7 @@
 use lexmill_vocab::{Vocabulary, WordId};
 
 use crate::read::first_not_finite;
-use crate::{Error, Result, norm};
+use crate::{Error, Result, normalize};
 
 /// Words with their vectors.
 #[derive(Debug, Clone)]
@@ -86,14 +86,7 @@ impl Embeddings {
 
     /// Scales every vector to length 1, in place. Vectors of zeros stay as they are.
     pub fn normalize(&mut self) {
-        for vector in self.vectors.chunks_exact_mut(self.dim) {
-            let length = norm(vector);
-            if length > 0.0 {
-                for x in vector {
-                    *x = (f64::from(*x) / length) as f32;
-                }
-            }
-        }
+        normalize(&mut self.vectors, self.dim);
     }
 }
 

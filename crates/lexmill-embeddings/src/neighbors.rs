@@ -38,6 +38,8 @@ const MANY_QUERIES: usize = 4;
 const SLACK: f32 = 1e-4;
 /// 1 / |v| where neither it nor products with v leave the range of 32-bit floats.
 const SENSIBLE: std::ops::RangeInclusive<f64> = 1e-30..=1e30;
+/// More words that are within [`SLACK`] of the last are not kept for a query.
+const MOST_TIES: usize = 4096;
 /// What keeps the divisor of 3CosMul from 0.
 const EPSILON: f64 = 0.001;
 
@@ -152,8 +154,9 @@ impl<'a> Neighbors<'a> {
         exclude: &[WordId],
     ) -> Vec<Scored> {
         self.check(query);
-        let query = unit(query);
-        self.best(words.min(self.words), k, exclude, |id| self.cosine(&query, id))
+        let (query, words) = (unit(query), words.min(self.words));
+        let k = k.min(words);
+        self.best(words, k, exclude, |id| self.cosine(&query, id))
     }
 
     /// The answers to many queries: each as [`nearest`](Neighbors::nearest) gives it, much faster.
@@ -161,6 +164,7 @@ impl<'a> Neighbors<'a> {
     /// # Panics
     /// If a query's length is not the dimension of the embeddings.
     pub fn nearest_all(&self, queries: &[Query], k: usize) -> Vec<Vec<Scored>> {
+        let k = k.min(self.words);
         if queries.len() < MANY_QUERIES {
             let answer = |query: &Query| self.nearest(&query.vector, k, &query.exclude);
             return queries.iter().map(answer).collect();
@@ -174,6 +178,9 @@ impl<'a> Neighbors<'a> {
             }
             answers.par_extend(self.screen(group, &units, k).into_par_iter().enumerate().map(
                 |(index, passed)| {
+                    let Some(passed) = passed else {
+                        return self.nearest(&group[index].vector, k, &group[index].exclude);
+                    };
                     let dim = self.embeddings.dim();
                     let query = &units[index * dim..(index + 1) * dim];
                     let mut top = Top::new(k, 0.0);
@@ -214,6 +221,7 @@ impl<'a> Neighbors<'a> {
                     unit(vector)
                 });
                 let near = |query: &[f32], id| (f64::from(self.cosine(query, id)) + 1.0) / 2.0;
+                let k = k.min(self.words);
                 self.best(self.words, k, exclude, |id| {
                     (near(&b, id) * near(&c, id) / (near(&a, id) + EPSILON)) as f32
                 })
@@ -265,8 +273,8 @@ impl<'a> Neighbors<'a> {
         top.reduce(|| Top::new(k, 0.0), Top::merge).finish()
     }
 
-    /// For each query, words among which the nearest `k` are for certain.
-    fn screen(&self, group: &[Query], units: &[f32], k: usize) -> Vec<Vec<Scored>> {
+    /// For each query, words among which the nearest `k` are for certain; `None` if they would be too many.
+    fn screen(&self, group: &[Query], units: &[f32], k: usize) -> Vec<Option<Vec<Scored>>> {
         let dim = self.embeddings.dim();
         let none = || -> Vec<Top> { group.iter().map(|_| Top::new(k, SLACK)).collect() };
         let queries = ArrayView2::from_shape((group.len(), dim), units).expect("whole vectors");
@@ -307,7 +315,7 @@ impl<'a> Neighbors<'a> {
         let merged = tops.reduce(none, |tops, others| {
             tops.into_iter().zip(others).map(|(top, other)| top.merge(other)).collect()
         });
-        merged.into_iter().map(|top| top.kept).collect()
+        merged.into_iter().map(|top| (!top.gave_up).then_some(top.kept)).collect()
     }
 }
 
@@ -321,12 +329,14 @@ struct Top {
     kept: Vec<Scored>,
     /// So many are kept before the worst are thrown out.
     limit: usize,
+    /// Too many words are as near as the last.
+    gave_up: bool,
 }
 
 impl Top {
     fn new(k: usize, slack: f32) -> Top {
         let floor = if k == 0 { f32::INFINITY } else { f32::NEG_INFINITY };
-        Top { k, slack, floor, kept: Vec::new(), limit: 2 * k + 64 }
+        Top { k, slack, floor, kept: Vec::new(), limit: 2 * k + 64, gave_up: false }
     }
 
     #[inline]
@@ -344,12 +354,24 @@ impl Top {
             let (_, last, _) = self.kept.select_nth_unstable_by(self.k - 1, order);
             let floor = last.1 - self.slack;
             self.floor = floor;
-            self.kept.retain(|kept| kept.1 >= floor);
+            match self.slack {
+                0.0 => self.kept.truncate(self.k),
+                _ => self.kept.retain(|kept| kept.1 >= floor),
+            }
+        }
+        if self.kept.len() > MOST_TIES.max(2 * self.k) {
+            // So many are alike that they had better be looked at one by one.
+            self.gave_up = true;
+            self.floor = f32::INFINITY;
+            self.kept = Vec::new();
         }
         self.limit = self.limit.max(2 * self.kept.len());
     }
 
     fn merge(mut self, other: Top) -> Top {
+        if self.gave_up || other.gave_up {
+            return if self.gave_up { self } else { other };
+        }
         self.floor = self.floor.max(other.floor);
         self.kept.extend(other.kept);
         self.shrink();
@@ -455,18 +477,18 @@ mod tests {
 
     #[test]
     fn many_queries_have_the_answers_of_one_on_any_number_of_threads() {
-        let mut embeddings = random(3000, 7);
-        // Many words with the same vector, so that ties go beyond any block.
+        let mut embeddings = random(15_000, 7);
+        // Many words with the same vector, so that ties go beyond any block, and beyond what is kept.
         let mut vectors = embeddings.vectors().to_vec();
-        for word in (0..3000).step_by(3) {
+        for word in (0..15_000).step_by(3) {
             vectors.copy_within(0..7, word * 7);
         }
         embeddings = Embeddings::new(embeddings.vocabulary().clone(), 7, vectors).unwrap();
         let neighbors = Neighbors::new(&embeddings);
-        let queries: Vec<Query> = (0..300)
+        let queries: Vec<Query> = (0..150)
             .map(|id| Query { vector: embeddings.vector(id).to_vec(), exclude: vec![id, 5] })
             .collect();
-        for k in [0, 1, 40, 5000] {
+        for k in [0, 1, 40, 6000, usize::MAX] {
             let one = |query: &Query| neighbors.nearest(&query.vector, k, &query.exclude);
             let expected: Vec<Vec<Scored>> = queries.iter().map(one).collect();
             for threads in [1, 3] {

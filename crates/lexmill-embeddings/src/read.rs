@@ -63,7 +63,16 @@ type Input = Box<dyn BufRead + Send>;
 /// Bytes that decide between text and binary: a header, a word and some values.
 const PEEK_BYTES: u64 = 1 << 16;
 const BUFFER_BYTES: usize = 1 << 18;
+/// Rows that are read at a time, and the values that they may have together.
 const BATCH_ROWS: usize = 1 << 12;
+const BATCH_VALUES: usize = 1 << 22;
+/// The most values of a vector.
+const MAX_DIMENSIONS: u64 = 1 << 20;
+
+/// Rows of a batch of vectors with so many values.
+fn batch_rows(dim: usize) -> usize {
+    (BATCH_VALUES / dim.max(1)).clamp(1, BATCH_ROWS)
+}
 
 /// What is known about a file besides its content.
 #[derive(Debug, Clone, Default)]
@@ -106,13 +115,13 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn Source>> {
     let file = File::open(path).map_err(StoreError::io("open", path))?;
     let mut reader = BufReader::with_capacity(BUFFER_BYTES, file);
     let start = reader.fill_buf().map_err(StoreError::io("read", path))?;
-    let (format, packed) = match options.format {
-        Some(format) if !format.may_be_packed() => (Some(format), false),
-        given => {
-            let packed = start.starts_with(&GZIP) || start.starts_with(&ZSTD);
-            (given.or_else(|| by_content(start, path)), packed)
-        }
-    };
+    let packed = start.starts_with(&GZIP) || start.starts_with(&ZSTD);
+    let format = options.format.or_else(|| by_content(start, path));
+    if options.words.is_some()
+        && !matches!(format, Some(Format::Npy | Format::Safetensors | Format::Tsv))
+    {
+        return Err(Error::WordsTwice { path: path.to_owned() });
+    }
     if format.is_none()
         && !packed
         && let Some((what, help)) = other_file(start)
@@ -131,23 +140,29 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn Source>> {
             let vectors: Box<dyn Source> = match format {
                 Format::Npy => npy::open(path)?,
                 Format::Safetensors => safetensors::open(path)?,
-                _ => Box::new(TextSource::open(path, Box::new(reader), Line::Values)?),
+                _ => Box::new(TextSource::open(path, Box::new(reader), Line::Values, Some(false))?),
             };
             return Ok(Box::new(Beside::open(path, format, vectors, options.words.as_deref())?));
         }
         Some(_) => {}
     }
     let reader = if packed { unpack(path, reader)? } else { Box::new(reader) };
-    open_rows(path, reader, format)
+    open_rows(path, reader, format, packed)
 }
 
 /// A word and its values, then the next.
-fn open_rows(path: &Path, mut reader: Input, format: Option<Format>) -> Result<Box<dyn Source>> {
+fn open_rows(
+    path: &Path,
+    mut reader: Input,
+    format: Option<Format>,
+    packed: bool,
+) -> Result<Box<dyn Source>> {
     // What follows may come in small pieces from a decoder, so enough of it is put together.
     let mut start = Vec::new();
     (&mut reader).take(PEEK_BYTES).read_to_end(&mut start).map_err(StoreError::io("read", path))?;
-    if FastTextFile::starts_like(&start) || start.starts_with(b"PAR1") {
-        let (path, format) = (path.to_owned(), "fastText .bin or Parquet");
+    let inner = path.with_extension("");
+    if let Some(found) = by_content(&start, &inner).filter(|_| packed && format.is_none()) {
+        let (path, format) = (path.to_owned(), found.name());
         let problem = "it is compressed: decompress it first".to_owned();
         return Err(Error::Binary { path, format, problem });
     }
@@ -164,7 +179,10 @@ fn open_rows(path: &Path, mut reader: Input, format: Option<Format>) -> Result<B
     let reader: Input = Box::new(std::io::Cursor::new(start).chain(reader));
     Ok(match header {
         Some(header) => Box::new(BinarySource::open(path, reader, header)?),
-        None => Box::new(TextSource::open(path, reader, Line::WordAndValues)?),
+        None => {
+            let has_header = format.map(|format| format != Format::GloveText);
+            Box::new(TextSource::open(path, reader, Line::WordAndValues, has_header)?)
+        }
     })
 }
 
@@ -184,10 +202,15 @@ fn unpack(path: &Path, mut reader: BufReader<File>) -> Result<Input> {
 
 /// The format of a file that starts so, but for those that are rows of words and values.
 fn by_content(start: &[u8], path: &Path) -> Option<Format> {
-    if start.starts_with(b"PAR1") {
+    // A word of text could be the same letters; what follows them in these files is no text.
+    let binary = |magic: &[u8]| {
+        let rest = start.strip_prefix(magic);
+        rest.is_some_and(|rest| rest.iter().take(64).any(|&byte| byte < 9) || rest.is_empty())
+    };
+    if binary(b"PAR1") {
         return Some(Format::Parquet);
     }
-    if start.starts_with(IPC_MAGIC) {
+    if binary(IPC_MAGIC) {
         return Some(Format::Arrow);
     }
     if start.starts_with(npy::MAGIC) {
@@ -220,13 +243,15 @@ fn other_file(start: &[u8]) -> Option<(&'static str, &'static str)> {
             "a zip archive, as .npz files are",
             "unpack it, or save the array with numpy.save",
         ),
-        (b"BZh", "compressed with bzip2", "unpack it, or compress it with gzip or zstd"),
+        (b"BZh91AY&SY", "compressed with bzip2", "unpack it, or compress it with gzip or zstd"),
         (b"\xFD7zXZ", "compressed with xz", "unpack it, or compress it with gzip or zstd"),
         (b"\x80\x03", "a pickle of Python's", "in gensim, write it with save_word2vec_format"),
         (b"\x80\x04", "a pickle of Python's", "in gensim, write it with save_word2vec_format"),
         (b"\x89HDF", "an HDF5 file", "save its matrix with numpy.save, and its words one a line"),
     ];
     let found = known.into_iter().find(|(magic, ..)| start.starts_with(magic));
+    // Of letters alone, what follows them tells.
+    let found = found.filter(|_| start.iter().take(64).any(|&byte| byte < 9 || byte == 0xFF));
     // Words may hold a NUL, but no text begins with many.
     let zeros = start.iter().take(64).filter(|&&byte| byte == 0).count();
     let binary = ("a binary file of no kind that is known", "convert it to a format that is");
@@ -239,15 +264,25 @@ fn open_stage(directory: &Path, options: &ReadOptions) -> Result<Box<dyn Source>
     let kinds: Vec<&str> = [export::KIND].iter().chain(KINDS).copied().collect();
     let manifest = Manifest::expect(directory, &kinds)?;
     if manifest.key.stage != export::KIND {
+        if options.words.is_some() {
+            return Err(Error::WordsTwice { path: directory.to_owned() });
+        }
         return export::auto_source(directory, &manifest.key.stage);
     }
-    let wanted = |format: &Format| options.format.is_none_or(|wanted| wanted == *format);
-    let format = FORMATS
-        .into_iter()
-        .filter(wanted)
-        .find(|format| manifest.files.iter().any(|file| file.path == format.file_name()))
-        .ok_or_else(|| Error::Empty { path: directory.to_owned() })?;
-    let options = ReadOptions { format: Some(format), words: None };
+    let there = |format: &Format| manifest.files.iter().any(|file| file.path == format.file_name());
+    let found: Vec<Format> = FORMATS.into_iter().filter(there).collect();
+    let format = match options.format {
+        None => {
+            found.first().copied().ok_or_else(|| Error::Empty { path: directory.to_owned() })?
+        }
+        Some(wanted) if found.contains(&wanted) => wanted,
+        Some(wanted) => {
+            let names: Vec<&str> = found.iter().map(|format| format.name()).collect();
+            let (path, format) = (directory.to_owned(), wanted.name());
+            return Err(Error::NotExported { path, format, found: names.join(", ") });
+        }
+    };
+    let options = ReadOptions { format: Some(format), words: options.words.clone() };
     open(&directory.join(format.file_name()), &options)
 }
 
@@ -257,11 +292,18 @@ pub(crate) struct Checked<'p> {
     path: &'p Path,
     words: Interner,
     counts: Vec<u64>,
+    /// Whether an earlier pass has seen that no word stands twice.
+    seen: bool,
 }
 
 impl<'p> Checked<'p> {
     pub(crate) fn new(source: Box<dyn Source>, path: &'p Path) -> Checked<'p> {
-        Checked { source, path, words: Interner::new(), counts: Vec::new() }
+        Checked { source, path, words: Interner::new(), counts: Vec::new(), seen: false }
+    }
+
+    /// The same of a file that was read to its end before.
+    pub(crate) fn again(source: Box<dyn Source>, path: &'p Path) -> Checked<'p> {
+        Checked { seen: true, ..Checked::new(source, path) }
     }
 
     pub(crate) fn dim(&self) -> usize {
@@ -271,7 +313,7 @@ impl<'p> Checked<'p> {
     /// The next rows.
     pub(crate) fn next_rows(&mut self) -> Result<Option<Rows>> {
         let Some(rows) = self.source.next_rows()? else { return Ok(None) };
-        for word in rows.words() {
+        for word in rows.words().filter(|_| !self.seen) {
             let (row, words) = (self.words.len() as u64, self.words.len());
             let id = self.words.intern(word);
             if (id as usize) < words {

@@ -67,6 +67,17 @@ impl Rows {
         &self.vectors
     }
 
+    /// Adds rows at the end.
+    pub(crate) fn append(&mut self, rows: Rows) {
+        if self.is_empty() {
+            *self = rows;
+            return;
+        }
+        rows.words().for_each(|word| self.push_word(word));
+        self.counts.extend(rows.counts);
+        self.vectors.extend(rows.vectors);
+    }
+
     /// Keeps the rows for which `keep` holds.
     pub(crate) fn retain(&mut self, dim: usize, mut keep: impl FnMut(usize, &str) -> bool) {
         let wanted: Vec<usize> = (0..self.len()).filter(|&i| keep(i, self.word(i))).collect();

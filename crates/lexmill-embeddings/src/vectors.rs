@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use lexmill_store::{Error as StoreError, Manifest};
 
 use crate::export::{self, VectorChoice};
+use crate::format::Format;
 use crate::read::{ReadOptions, read};
 use crate::{Embeddings, Error, Result, SubwordVectors, model};
 
@@ -28,7 +29,7 @@ impl Vectors {
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Vectors> {
         let path = find(path)?;
         let any = match options.format {
-            None => SubwordVectors::open(&path)?,
+            None | Some(Format::FasttextBin) => SubwordVectors::open(&path)?,
             Some(_) => None,
         };
         Ok(match any {

@@ -53,6 +53,20 @@ pub(crate) trait Sink {
     fn finish(self: Box<Self>, name: &str) -> Result<Vec<FileEntry>>;
 }
 
+/// Whether a file of that name and format can hold that.
+///
+/// # Errors
+/// If its format has no such numbers, or nobody could read it if it were compressed.
+pub(crate) fn check_format(path: &Path, format: Format, precision: Precision) -> Result<()> {
+    if !format.carries(precision) {
+        return Err(Error::Precision { format: format.name(), precision: precision.name() });
+    }
+    if Packing::of_name(path) != Packing::None && !format.may_be_packed() {
+        return Err(Error::NotPacked { path: path.to_owned(), format: format.name() });
+    }
+    Ok(())
+}
+
 /// Starts a file.
 ///
 /// # Errors
@@ -63,12 +77,7 @@ pub(crate) fn create<'a>(
     precision: Precision,
     head: &Head<'a>,
 ) -> Result<Box<dyn Sink + 'a>> {
-    if !format.carries(precision) {
-        return Err(Error::Precision { format: format.name(), precision: precision.name() });
-    }
-    if Packing::of_name(path) != Packing::None && !format.may_be_packed() {
-        return Err(Error::NotPacked { path: path.to_owned(), format: format.name() });
-    }
+    check_format(path, format, precision)?;
     Ok(match format {
         Format::Parquet | Format::Arrow => {
             Box::new(tables::TableSink::create(path, format, precision, head)?)

@@ -54,11 +54,14 @@ impl Write for Hashing {
 pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
 
 impl AtomicFile {
-    /// Starts a file that will be called `path`; its directory is made if need be.
+    /// Starts a file that will be called `path`; its directory is made if need be. A file that is there
+    /// is replaced in the end; a link stays, and what it leads to is replaced.
     ///
     /// # Errors
-    /// If the directory or the file can't be made.
+    /// If the directory or the file can't be made, if `path` is something else than a file, or another
+    /// process is writing it.
     pub fn create(path: &Path) -> Result<AtomicFile> {
+        let path = &target(path)?;
         let directory = parent(path);
         std::fs::create_dir_all(directory).map_err(Error::io("create", directory))?;
         let mut name = std::ffi::OsString::from(".");
@@ -68,9 +71,15 @@ impl AtomicFile {
         let file = OpenOptions::new()
             .write(true)
             .create(true)
-            .truncate(true)
+            .truncate(false)
             .open(&temporary)
             .map_err(Error::io("create", &temporary))?;
+        // Two that write one file would end with a mixture of both.
+        if let Err(std::fs::TryLockError::WouldBlock) = file.try_lock() {
+            let source = io::Error::other("another process is writing it");
+            return Err(Error::io("write", path)(source));
+        }
+        file.set_len(0).map_err(Error::io("write", &temporary))?;
         let hashing = Hashing { file, hasher: Box::default(), bytes: 0 };
         let writer = Some(BufWriter::with_capacity(1 << 16, hashing));
         Ok(AtomicFile { writer, temporary, path: path.to_owned() })
@@ -87,23 +96,64 @@ impl AtomicFile {
     ///
     /// # Errors
     /// If anything of that fails; the file then is not there.
-    pub fn commit(mut self, name: &str, rows: u64) -> Result<FileEntry> {
-        let writer = self.writer.take().expect("taken only here and on drop");
-        let hashing = writer
-            .into_inner()
-            .map_err(|e| e.into_error())
-            .map_err(Error::io("write", &self.temporary))?;
-        hashing.file.sync_all().map_err(Error::io("write", &self.temporary))?;
-        let entry = FileEntry {
-            path: name.to_owned(),
-            rows,
-            bytes: hashing.bytes,
-            blake3: hashing.hasher.finalize().to_hex().to_string(),
-        };
-        drop(hashing);
-        std::fs::rename(&self.temporary, &self.path)
-            .map_err(Error::io("rename", &self.temporary))?;
-        Ok(entry)
+    pub fn commit(self, name: &str, rows: u64) -> Result<FileEntry> {
+        let mut entries = AtomicFile::commit_together(vec![(self, name.to_owned(), rows)])?;
+        Ok(entries.remove(0))
+    }
+
+    /// As [`commit`](AtomicFile::commit), of files that belong together: all content is on the disk before
+    /// the first gets its name. Names are given in order.
+    ///
+    /// # Errors
+    /// If anything of that fails. What has no name then is not there.
+    pub fn commit_together(files: Vec<(AtomicFile, String, u64)>) -> Result<Vec<FileEntry>> {
+        let (mut written, mut entries) = (Vec::new(), Vec::new());
+        for (mut file, name, rows) in files {
+            let writer = file.writer.take().expect("taken only here and on drop");
+            let leftover = Leftover(file.temporary.clone());
+            let hashing = writer
+                .into_inner()
+                .map_err(|e| e.into_error())
+                .map_err(Error::io("write", &file.temporary))?;
+            hashing.file.sync_all().map_err(Error::io("write", &file.temporary))?;
+            let blake3 = hashing.hasher.finalize().to_hex().to_string();
+            entries.push(FileEntry { path: name, rows, bytes: hashing.bytes, blake3 });
+            written.push((leftover, file.path.clone()));
+        }
+        for (leftover, path) in written {
+            std::fs::rename(&leftover.0, &path).map_err(Error::io("rename", &leftover.0))?;
+            // It has another name now.
+            std::mem::forget(leftover);
+        }
+        Ok(entries)
+    }
+}
+
+/// A temporary file that goes unless it gets its name.
+struct Leftover(PathBuf);
+
+impl Drop for Leftover {
+    fn drop(&mut self) {
+        // Best effort, as with a file that is dropped before.
+        let _removed = std::fs::remove_file(&self.0);
+    }
+}
+
+/// The file that is meant by a path: behind a link, what it leads to.
+fn target(path: &Path) -> Result<PathBuf> {
+    let not = |what: &str| Error::io("write", path)(io::Error::other(format!("it is {what}")));
+    if path.file_name().is_none() {
+        return Err(not("no name of a file"));
+    }
+    let path = match std::fs::canonicalize(path) {
+        Ok(there) => there,
+        // What is not there can be made.
+        Err(_) => path.to_owned(),
+    };
+    match std::fs::metadata(&path) {
+        Ok(found) if found.is_dir() => Err(not("a directory")),
+        Ok(found) if !found.is_file() => Err(not("a device or a pipe, not a file")),
+        _ => Ok(path),
     }
 }
 
@@ -128,7 +178,7 @@ impl Drop for AtomicFile {
 }
 
 /// The directory a path lies in.
-pub(crate) fn parent(path: &Path) -> &Path {
+pub fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -136,7 +186,10 @@ pub(crate) fn parent(path: &Path) -> &Path {
 }
 
 /// Brings a directory's list of names to the disk.
-pub(crate) fn sync_directory(directory: &Path) -> Result<()> {
+///
+/// # Errors
+/// If it can't be opened or synced.
+pub fn sync_directory(directory: &Path) -> Result<()> {
     File::open(directory).and_then(|handle| handle.sync_all()).map_err(Error::io("sync", directory))
 }
 
@@ -189,6 +242,45 @@ mod tests {
         assert_eq!((entry.bytes, entry.rows), (5, 3));
         assert_eq!(entry.blake3, blake3::hash(b"whole").to_hex().to_string());
         assert_eq!(file_hash(&path).unwrap(), entry.blake3);
+    }
+
+    #[test]
+    fn only_files_are_replaced_and_links_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        std::fs::write(path("target"), "before").unwrap();
+        std::os::unix::fs::symlink("target", path("link")).unwrap();
+        let mut file = AtomicFile::create(&path("link")).unwrap();
+        file.write_all(b"after").unwrap();
+        file.commit("x", 0).unwrap();
+        assert!(path("link").is_symlink());
+        assert_eq!(std::fs::read(path("target")).unwrap(), b"after");
+        for (wrong, why) in [
+            ("/dev/null".into(), "a device"),
+            (directory.path().to_owned(), "a directory"),
+            (PathBuf::from(".."), "no name"),
+        ] {
+            let error = AtomicFile::create(&wrong).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn one_file_has_one_writer_and_those_that_belong_together_come_together() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let mut first = AtomicFile::create(&path("a")).unwrap();
+        let error = AtomicFile::create(&path("a")).unwrap_err().to_string();
+        assert!(error.contains("another process"), "{error}");
+        first.write_all(b"one").unwrap();
+        let mut second = AtomicFile::create(&path("b")).unwrap();
+        second.write_all(b"two").unwrap();
+        let files = vec![(first, "a".to_owned(), 1), (second, "b".to_owned(), 2)];
+        let entries = AtomicFile::commit_together(files).unwrap();
+        assert_eq!((entries[0].rows, entries[1].path.as_str()), (1, "b"));
+        assert_eq!(std::fs::read(path("b")).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
+        AtomicFile::create(&path("a")).unwrap();
     }
 
     #[test]

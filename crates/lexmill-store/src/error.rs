@@ -114,8 +114,8 @@ impl Error {
         Error::Corrupt { path: path.to_owned(), problem: problem.into() }
     }
 
-    /// The same of a file that nobody here has made.
-    pub(crate) fn foreign(self) -> Error {
+    /// The same of a file that nobody here has made, or could make anew.
+    pub fn foreign(self) -> Error {
         match self {
             Error::Parquet { path, message } => Error::Foreign { path, message },
             other => other,

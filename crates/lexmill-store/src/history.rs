@@ -3,7 +3,7 @@
 //! It is no part of a result and nothing depends on it: times and memory differ from run to run. A report
 //! shows them.
 
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::{Error, Result};
 
 /// The file's name in a run directory.
 const HISTORY: &str = ".history.jsonl";
-/// More is not read of one.
+/// More is not read of one: the newest.
 const MOST_BYTES: u64 = 16 << 20;
 
 /// What a stage took.
@@ -48,21 +48,37 @@ impl StageRun {
         let path = directory.join(HISTORY);
         let mut line = serde_json::to_vec(self).expect("plain data");
         line.push(b'\n');
-        let mut options = std::fs::OpenOptions::new();
-        let file = options.create(true).append(true).open(&path);
-        file.and_then(|mut file| file.write_all(&line)).map_err(Error::io("write", &path))
+        let mut write = || {
+            let mut options = std::fs::OpenOptions::new();
+            let mut file = options.create(true).append(true).read(true).open(&path)?;
+            // A line that was cut off has no end.
+            if file.seek(SeekFrom::End(0))? > 0 {
+                let mut last = [0];
+                file.seek(SeekFrom::End(-1))?;
+                file.read_exact(&mut last)?;
+                if last != *b"\n" {
+                    line.insert(0, b'\n');
+                }
+            }
+            file.write_all(&line)
+        };
+        write().map_err(Error::io("write", &path))
     }
 
     /// The history of a run directory, the oldest first; lines that are damaged are left out. Empty if
     /// there is none.
     pub fn read_all(directory: &Path) -> Vec<StageRun> {
-        use std::io::Read;
-        let mut text = String::new();
-        let file = std::fs::File::open(directory.join(HISTORY));
-        if file.and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text)).is_err() {
-            return Vec::new();
-        }
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        let read = || -> std::io::Result<Vec<u8>> {
+            let mut file = std::fs::File::open(directory.join(HISTORY))?;
+            let length = file.metadata()?.len();
+            file.seek(SeekFrom::Start(length.saturating_sub(MOST_BYTES)))?;
+            let mut bytes = Vec::new();
+            file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let bytes = read().unwrap_or_default();
+        let lines = bytes.split(|&byte| byte == b'\n');
+        lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
     }
 }
 
@@ -95,7 +111,7 @@ mod tests {
         run("a").append(directory.path()).unwrap();
         let path = directory.path().join(HISTORY);
         let mut text = std::fs::read(&path).unwrap();
-        text.extend(b"{\"stage\": \"cut o\n");
+        text.extend(b"\xFF\n{\"stage\": \"cut o");
         std::fs::write(&path, text).unwrap();
         run("b").append(directory.path()).unwrap();
         assert_eq!(StageRun::read_all(directory.path()), [run("a"), run("b")]);

@@ -27,7 +27,7 @@ pub mod table;
 pub mod workers;
 
 pub use bytes::ByteSize;
-pub use commit::{AtomicFile, FileEntry, file_hash};
+pub use commit::{AtomicFile, FileEntry, file_hash, parent, sync_directory};
 pub use error::{Error, Result};
 pub use lock::RunLock;
 pub use manifest::{Manifest, StageKey};

@@ -16,7 +16,7 @@ mod writer;
 
 pub use foreign::{Cell, ForeignBatch, ForeignReader};
 pub use ipc::{IpcReader, IpcWriter, MAGIC as IPC_MAGIC};
-pub use reader::{Batch, TableReader, Text};
+pub use reader::{Batch, TableReader, Text, panics_are_caught};
 pub use writer::{Column, ColumnType, TableWriter, VECTOR_GROUP_BYTES, write_table};
 
 /// The key of Lexmill's metadata in a Parquet file.

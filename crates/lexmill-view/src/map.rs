@@ -7,7 +7,7 @@
 //! nearest mapped words.
 
 use bhtsne::{Neighbor, tSNE};
-use lexmill_embeddings::{Embeddings, Neighbors, Query, Scored, principal_components};
+use lexmill_embeddings::{Embeddings, Neighbors, Query, Scored, normalize, principal_components};
 use lexmill_vocab::WordId;
 use serde::Serialize;
 
@@ -122,12 +122,7 @@ impl WordMap {
 /// The first two principal components of each vector of length 1, small, `x, y, x, y, ...`.
 fn start(vectors: &[f32], dim: usize) -> Vec<f32> {
     let mut units = vectors.to_vec();
-    for unit in units.chunks_exact_mut(dim) {
-        let length = lexmill_embeddings::norm(unit);
-        if length > 0.0 {
-            unit.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
-        }
-    }
+    normalize(&mut units, dim);
     let mut components = principal_components(&units, dim, 2);
     for component in &mut components {
         // The sign of a component is free: the largest part is made positive.

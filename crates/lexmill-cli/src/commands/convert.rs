@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::args::RunSettings;
 use crate::args::vectors::ConvertArgs;
 use crate::observer::Reporter;
-use crate::output::{print, thousands};
+use crate::output::{print, tell, thousands};
 
 /// Reads embeddings and writes them in another format.
 pub(crate) fn run(settings: &RunSettings, args: &ConvertArgs) -> Result<()> {
@@ -43,14 +43,14 @@ pub(crate) fn run(settings: &RunSettings, args: &ConvertArgs) -> Result<()> {
             words => format!(" ({} words of the list are not among them)", thousands(words)),
         };
         let names: Vec<&str> = made.files.iter().map(|file| file.path.as_str()).collect();
-        print(&format!(
-            "{} words of {} dimensions as {} in {}, {}{missing}\n",
+        tell(&format!(
+            "{} words of {} dimensions as {} in {}, {}{missing}",
             thousands(made.rows),
             made.dim,
             made.format.name(),
             names.join(", "),
             ByteSize(bytes),
-        ))?;
+        ));
     }
     Ok(())
 }

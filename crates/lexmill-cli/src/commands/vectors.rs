@@ -57,6 +57,7 @@ pub(crate) fn questions(
     } else {
         bytes = std::fs::read(path).with_context(|| format!("could not read {path:?}"))?;
     }
+    let bytes = bytes.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(&bytes);
     for (number, line) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
         let line = std::str::from_utf8(line)
             .map_err(|_| anyhow!("{path:?}, line {number}: it is not UTF-8"))?
@@ -71,6 +72,9 @@ pub(crate) fn questions(
             _ => line.split_whitespace().map(str::to_owned).collect(),
         };
         let least = if words == 0 { 3 } else { words };
+        if fields.iter().any(String::is_empty) {
+            bail!("{path:?}, line {number}: a word is empty");
+        }
         if fields.len() < least {
             bail!("{path:?}, line {number}: it has {} words and should have {least}", fields.len());
         }

@@ -66,18 +66,13 @@ impl<S: Source> Source for Beside<S> {
                 true => Err(self.words.wrong("it has more lines than there are vectors")),
             };
         };
-        for row in 0..rows.vectors.len() / dim {
+        for _ in 0..rows.vectors.len() / dim {
             if !self.words.next_line()? {
                 return Err(self.words.wrong("it has fewer lines than there are vectors"));
             }
             let (word, count) = self.words.fields()?;
             rows.push_word(word);
-            if rows.counts.len() == row {
-                rows.counts.extend(count);
-            }
-        }
-        if rows.counts.len() != rows.len() {
-            rows.counts.clear();
+            rows.counts.extend(count);
         }
         Ok(Some(rows))
     }
@@ -164,8 +159,12 @@ impl WordLines {
             let fields = columns.word + 1;
             self.problem(LineProblem::Columns { expected: fields })
         })?;
-        let count = columns.count.and_then(field).and_then(|count| count.trim().parse().ok());
-        Ok((word, count))
+        let count = columns.count.map(|index| {
+            let text = field(index).unwrap_or_default();
+            let number = text.trim().parse::<u64>();
+            number.map_err(|_| self.problem(LineProblem::NotACount { text: text.to_owned() }))
+        });
+        Ok((word, count.transpose()?))
     }
 
     fn problem(&self, problem: LineProblem) -> Error {

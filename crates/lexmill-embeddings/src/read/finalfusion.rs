@@ -23,12 +23,12 @@ use std::path::Path;
 use lexmill_store::Error as StoreError;
 
 use super::numbers::{Matrix, Number, Place, scale};
-use super::{BATCH_ROWS, BUFFER_BYTES};
+use super::{BUFFER_BYTES, batch_rows};
 use crate::rows::{Rows, Source};
 use crate::{Error, Result};
 
-/// What such a file begins with.
-pub(crate) const MAGIC: &[u8] = b"FiFu";
+/// What such a file begins with: its magic and the version 0.
+pub(crate) const MAGIC: &[u8] = b"FiFu\0\0\0\0";
 pub(crate) const SIMPLE_VOCABULARY: u32 = 1;
 pub(crate) const ARRAY: u32 = 2;
 const BUCKETS: [u32; 2] = [3, 7];
@@ -58,10 +58,10 @@ pub(super) struct FinalfusionSource {
 impl FinalfusionSource {
     pub(super) fn open(path: &Path) -> Result<FinalfusionSource> {
         let mut file = Chunk::open(path)?;
-        let mut magic = [0; 8];
+        let mut magic = [0; MAGIC.len()];
         file.fill(&mut magic)?;
-        if magic != *b"FiFu\0\0\0\0" {
-            return Err(wrong(path, "it is not of version 0"));
+        if magic != MAGIC {
+            return Err(wrong(path, "it does not begin as such a file of version 0 does"));
         }
         let chunks = file.u32()?;
         if chunks > MAX_CHUNKS {
@@ -117,7 +117,7 @@ impl Source for FinalfusionSource {
     }
 
     fn next_rows(&mut self) -> Result<Option<Rows>> {
-        let count = (self.rows - self.read).min(BATCH_ROWS as u64);
+        let count = (self.rows - self.read).min(batch_rows(self.vectors.dim()) as u64);
         if count == 0 {
             return Ok(None);
         }

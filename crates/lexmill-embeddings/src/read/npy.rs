@@ -1,7 +1,7 @@
 //! NumPy arrays.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::Read;
 use std::path::Path;
 
 use lexmill_store::Error as StoreError;
@@ -16,7 +16,7 @@ use crate::{Error, Result};
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 const FORMAT: &str = "NumPy .npy";
 /// The longest header that is looked at.
-const MAX_HEADER_BYTES: u64 = 1 << 16;
+const MAX_HEADER_BYTES: u64 = (1 << 16) + 12;
 
 /// Opens an array `(rows, dim)` of floats, or one of 8-bit whole numbers with their scales beside it.
 pub(super) fn open(path: &Path) -> Result<Box<dyn Source>> {
@@ -33,12 +33,30 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Source>> {
     Ok(Box::new(Scaled { numbers, scales: Matrix::open(&beside, scales, FORMAT)? }))
 }
 
+/// The length of the header, with what stands before it: magic, version, and the length of its text in
+/// two bytes, since version 2 in four. `None` if it is not all there.
+fn header_bytes(start: &[u8]) -> Option<usize> {
+    let rest = start.strip_prefix(MAGIC)?;
+    let (version, rest) = rest.split_first_chunk::<2>()?;
+    let (before, text) = match version[0] {
+        1 => (10, u32::from(u16::from_le_bytes(*rest.first_chunk()?))),
+        _ => (12, u32::from_le_bytes(*rest.first_chunk()?)),
+    };
+    let bytes = usize::try_from(text).ok()?.checked_add(before)?;
+    (bytes <= start.len()).then_some(bytes)
+}
+
 /// Where the numbers of an array lie. A vector is a matrix with one column.
 fn place(path: &Path) -> Result<Place> {
-    let file = File::open(path).map_err(StoreError::io("open", path))?;
-    let mut reader = BufReader::new(file).take(MAX_HEADER_BYTES);
-    let header = NpyHeader::from_reader(&mut reader).map_err(|error| wrong(path, error))?;
-    let at = reader.into_inner().stream_position().map_err(StoreError::io("read", path))?;
+    let mut file = File::open(path).map_err(StoreError::io("open", path))?;
+    let mut start = Vec::new();
+    let read = (&mut file).take(MAX_HEADER_BYTES).read_to_end(&mut start);
+    read.map_err(StoreError::io("read", path))?;
+    let at = header_bytes(&start).ok_or_else(|| wrong(path, "its header is not whole"))?;
+    // Its message repeats the header.
+    let header = NpyHeader::from_reader(&start[..at])
+        .map_err(|_| wrong(path, "its header can't be read"))?;
+    let at = at as u64;
     let DType::Plain(kind) = header.dtype() else {
         return Err(wrong(path, "it is an array of records, not of numbers"));
     };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use half::{bf16, f16};
 use lexmill_store::Error as StoreError;
 
-use super::{BATCH_ROWS, BUFFER_BYTES};
+use super::{BUFFER_BYTES, MAX_DIMENSIONS, batch_rows};
 use crate::rows::{Rows, Source};
 use crate::{Error, Result};
 
@@ -77,8 +77,8 @@ impl Matrix {
         let length = file.metadata().map_err(StoreError::io("read", path))?.len();
         let bytes = rows.checked_mul(dim).and_then(|values| values.checked_mul(number.bytes()));
         let end = bytes.and_then(|bytes| bytes.checked_add(at));
-        let row_fits = dim.checked_mul(number.bytes()).is_some_and(|row| row <= length);
-        if end.is_none_or(|end| end > length) || !row_fits || (dim == 0 && rows > 0) {
+        let dim_fits = dim <= MAX_DIMENSIONS && (dim > 0 || rows == 0);
+        if end.is_none_or(|end| end > length) || !dim_fits {
             let problem = format!(
                 "it says that it holds {rows} × {dim} numbers of {} bytes from byte {at} on, and it \
                  has {length} bytes: it was cut off, or is damaged",
@@ -121,7 +121,7 @@ impl Source for Matrix {
     }
 
     fn next_rows(&mut self) -> Result<Option<Rows>> {
-        let values = self.next_values(BATCH_ROWS as u64)?;
+        let values = self.next_values(batch_rows(self.dim) as u64)?;
         Ok((!values.is_empty()).then(|| Rows::of_vectors(values)))
     }
 }

@@ -7,8 +7,8 @@ use lexmill_store::Error as StoreError;
 use lexmill_store::table::{Batch, IpcReader, TableReader};
 use rayon::prelude::*;
 
-use super::BATCH_ROWS;
 use super::numbers::scale;
+use super::{BATCH_ROWS, batch_rows};
 use crate::Result;
 use crate::model::{COUNT, VECTOR, WORD};
 use crate::rows::{Rows, Source};
@@ -54,7 +54,7 @@ impl Columns {
     }
 
     /// The rows of a batch, and their dimension.
-    fn rows(&self, batch: &Batch, path: &Path) -> Result<(Rows, usize)> {
+    fn rows(&self, batch: &Batch, path: &Path, first: bool) -> Result<(Rows, usize)> {
         let (mut vectors, dim) = batch.numbers(&self.vector)?;
         // A column of that name beside vectors of floats is something else.
         if batch.has_bytes(&self.vector) {
@@ -67,9 +67,11 @@ impl Columns {
         if self.count {
             match batch.sizes(COUNT) {
                 Ok(counts) => rows.counts = counts,
-                Err(error) => {
+                // Told once: the type is that of the whole column.
+                Err(error) if first => {
                     tracing::warn!(?path, %error, "counts of another type are left out");
                 }
+                Err(_) => {}
             }
         }
         Ok((rows, dim))
@@ -99,16 +101,20 @@ impl TableSource {
     /// Opens a Parquet file. Its first row group tells the dimension.
     pub(super) fn parquet(path: &Path) -> Result<TableSource> {
         // Of a file without these columns this is the error that names them.
-        let all = TableReader::open(path, Some(&[]), BATCH_ROWS)?;
+        // It may be anybody's: nobody is told to make it anew.
+        let open = |columns: &[&str], rows: usize| {
+            TableReader::open(path, Some(columns), rows).map_err(StoreError::foreign)
+        };
+        let all = open(&[], BATCH_ROWS)?;
         let columns = Columns::of(all.columns());
         let groups: Vec<usize> = (0..all.row_groups().len()).collect();
         let largest = all.row_groups().iter().max().copied().unwrap_or(0);
         let rows = all.rows();
-        let reader = TableReader::open(path, Some(&columns.names()), 1)?;
-        let first = reader.take(1).next().transpose()?;
-        let dim = first.map(|batch| columns.rows(&batch, path)).transpose()?.map_or(0, |f| f.1);
+        let first = open(&columns.names(), 1)?.next().transpose().map_err(StoreError::foreign)?;
+        let dim =
+            first.map(|batch| columns.rows(&batch, path, true)).transpose()?.map_or(0, |f| f.1);
         let batches = if largest.saturating_mul(dim as u64) > MOST_GROUP_VALUES {
-            let reader = TableReader::open(path, Some(&columns.names()), BATCH_ROWS)?;
+            let reader = open(&columns.names(), batch_rows(dim))?;
             Batches::Parquet(Box::new(reader))
         } else {
             Batches::Groups(groups.into())
@@ -139,10 +145,10 @@ impl TableSource {
     fn next_batch(&mut self) -> Result<Option<(Rows, usize)>> {
         let batch = match &mut self.batches {
             Batches::Groups(_) => None,
-            Batches::Parquet(reader) => reader.next().transpose()?,
+            Batches::Parquet(reader) => reader.next().transpose().map_err(StoreError::foreign)?,
             Batches::Arrow(reader) => reader.next().transpose()?,
         };
-        batch.map(|batch| self.columns.rows(&batch, &self.path)).transpose()
+        batch.map(|batch| self.columns.rows(&batch, &self.path, self.dim == 0)).transpose()
     }
 
     /// Reads as many row groups as there are threads.
@@ -155,9 +161,11 @@ impl TableSource {
             .into_par_iter()
             .map(|group| {
                 let names = columns.names();
-                let reader = TableReader::open_row_group(path, Some(&names), BATCH_ROWS, group)?;
+                let reader = TableReader::open_row_group(path, Some(&names), BATCH_ROWS, group)
+                    .map_err(StoreError::foreign)?;
                 let batches = reader.map(|batch| {
-                    let (rows, found) = columns.rows(&batch?, path)?;
+                    let batch = batch.map_err(StoreError::foreign)?;
+                    let (rows, found) = columns.rows(&batch, path, false)?;
                     check_dim(path, &columns.vector, dim, found, &rows)?;
                     Ok(rows)
                 });

@@ -184,7 +184,7 @@ fn parquet_with_and_without_counts() {
     write_table(&path, "", vec![column], &Value::Null).unwrap();
     let error = Embeddings::read(&path).unwrap_err().to_string();
     assert!(error.contains("no column \"vector\""), "{error}");
-    check_error(b"PAR1 and nothing more", "is damaged or not a Parquet file");
+    check_error(b"PAR1\x15\x04 and nothing more", "can't be read as Parquet");
 }
 
 #[test]

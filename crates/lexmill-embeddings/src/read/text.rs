@@ -47,7 +47,13 @@ pub(super) struct TextSource {
 
 impl TextSource {
     /// Starts to read a file, whose first line that is not blank is a header or gives the dimension.
-    pub(super) fn open(path: &Path, mut reader: Input, line: Line) -> Result<TextSource> {
+    /// `has_header` says whether there is one, where that is known.
+    pub(super) fn open(
+        path: &Path,
+        mut reader: Input,
+        line: Line,
+        has_header: Option<bool>,
+    ) -> Result<TextSource> {
         let (mut first, mut number) = (Vec::new(), 0);
         loop {
             first.clear();
@@ -69,7 +75,10 @@ impl TextSource {
         let text = std::str::from_utf8(&first[start..])
             .map_err(|_| error(path, number, LineProblem::InvalidUtf8))?
             .trim_end_matches(['\n', '\r']);
-        let header = header_line(text).filter(|_| line == Line::WordAndValues);
+        let header = header_line(text).filter(|_| has_header != Some(false));
+        if header.is_none() && has_header == Some(true) && !text.is_empty() {
+            return Err(error(path, number, LineProblem::NoHeader));
+        }
         let words = usize::from(line == Line::WordAndValues);
         let dim = header.map_or_else(|| fields(text).count().saturating_sub(words), |h| h.1);
         if dim == 0 && !text.is_empty() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use lexmill_store::Error as StoreError;
 
 use super::text::{MAX_LINE_BYTES, header_line, is_row};
-use super::{BATCH_ROWS, Input};
+use super::{Input, batch_rows};
 use crate::rows::{Rows, Source};
 use crate::{Error, Result};
 
@@ -141,7 +141,7 @@ impl Source for BinarySource {
 
     fn next_rows(&mut self) -> Result<Option<Rows>> {
         let mut rows = Rows::default();
-        while self.row < self.rows && rows.len() < BATCH_ROWS {
+        while self.row < self.rows && rows.len() < batch_rows(self.dim) {
             self.read_row(&mut rows)?;
         }
         if !rows.is_empty() {

@@ -102,13 +102,11 @@ impl Sink for NpySink<'_> {
     }
 
     fn finish(self: Box<Self>, name: &str) -> Result<Vec<FileEntry>> {
-        let words = self.words.finish(name)?;
-        let rows = words.rows;
-        let scales = self.scales.map(|(file, _)| file.commit(&name_beside(name, SCALES_END), rows));
-        let mut files = vec![words];
-        files.extend(scales.transpose()?);
-        files.insert(0, self.file.commit(name, rows)?);
-        Ok(files)
+        let words = self.words.done(name);
+        let rows = words.2;
+        let mut files = vec![(self.file, name.to_owned(), rows), words];
+        files.extend(self.scales.map(|(file, _)| (file, name_beside(name, SCALES_END), rows)));
+        Ok(AtomicFile::commit_together(files)?)
     }
 }
 
@@ -183,9 +181,9 @@ impl Sink for SafetensorsSink<'_> {
 
     fn finish(mut self: Box<Self>, name: &str) -> Result<Vec<FileEntry>> {
         self.file.write_all(&le_bytes(&self.scales)).map_err(failed(self.path))?;
-        let words = self.words.finish(name)?;
-        let rows = words.rows;
-        Ok(vec![self.file.commit(name, rows)?, words])
+        let words = self.words.done(name);
+        let files = vec![(self.file, name.to_owned(), words.2), words];
+        Ok(AtomicFile::commit_together(files)?)
     }
 }
 
@@ -206,7 +204,7 @@ impl<'a> FinalfusionSink<'a> {
         let dim = u32::try_from(head.dim).map_err(|_| wrong("its dimension needs 33 bits"))?;
         let mut bytes = Vec::new();
         bytes.extend_from_slice(MAGIC);
-        for number in [0, 2, SIMPLE_VOCABULARY, ARRAY, SIMPLE_VOCABULARY] {
+        for number in [2, SIMPLE_VOCABULARY, ARRAY, SIMPLE_VOCABULARY] {
             bytes.extend(u32::to_le_bytes(number));
         }
         let length: u64 = 8 + words.words().map(|word| 4 + word.len() as u64).sum::<u64>();

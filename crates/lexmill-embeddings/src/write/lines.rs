@@ -137,9 +137,9 @@ impl WordFile {
         self.file.write_all(text.as_bytes()).map_err(failed(&self.path))
     }
 
-    pub(super) fn finish(self, name: &str) -> Result<FileEntry> {
-        let name = name_beside(name, words_end(self.format));
-        Ok(self.file.commit(&name, self.written)?)
+    /// The file, ready to be completed with that beside which it stands, its name and rows.
+    pub(super) fn done(self, name: &str) -> (AtomicFile, String, u64) {
+        (self.file, name_beside(name, words_end(self.format)), self.written)
     }
 }
 
@@ -176,8 +176,8 @@ impl Sink for TsvSink<'_> {
     }
 
     fn finish(self: Box<Self>, name: &str) -> Result<Vec<FileEntry>> {
-        let words = self.words.finish(name)?;
-        let rows = words.rows;
-        Ok(vec![self.file.commit(name, rows)?, words])
+        let words = self.words.done(name);
+        let files = vec![(self.file, name.to_owned(), words.2), words];
+        Ok(AtomicFile::commit_together(files)?)
     }
 }

@@ -17,6 +17,7 @@ use arrow_ipc::{Block, Message, MetadataVersion, root_as_footer, root_as_message
 use arrow_schema::{ArrowError, Schema};
 use serde_json::Value;
 
+use super::reader::caught;
 use super::writer::schema;
 use super::{Batch, Column, ColumnType, METADATA_KEY};
 use crate::{AtomicFile, Error, FileEntry, Result};
@@ -25,8 +26,9 @@ use crate::{AtomicFile, Error, FileEntry, Result};
 pub const MAGIC: &[u8] = b"ARROW1";
 /// The footer's length and the magic bytes after it.
 const TAIL_BYTES: u64 = 10;
-/// No codec makes more of a byte than that, but for buffers of nothing but zeros.
-const MOST_EXPANSION: u64 = 1 << 12;
+/// What the buffers of a batch may unpack to, whatever its length; and times that length.
+const MOST_UNPACKED: u64 = 1 << 30;
+const MOST_EXPANSION: u64 = 256;
 
 /// An Arrow IPC file being read, batch by batch.
 pub struct IpcReader {
@@ -133,14 +135,20 @@ impl IpcReader {
         let compressed = batch.filter(|batch| batch.compression().is_some());
         let buffers = compressed.and_then(|batch| batch.buffers()).into_iter().flatten();
         let body = &bytes[block.metaDataLength() as usize..];
-        for buffer in buffers {
-            let length = u64::try_from(buffer.length()).unwrap_or(u64::MAX);
+        let mut left = MOST_UNPACKED.max((body.len() as u64).saturating_mul(MOST_EXPANSION));
+        for buffer in buffers.filter(|buffer| buffer.length() != 0) {
             let start = usize::try_from(buffer.offset()).ok();
-            let prefix = start.and_then(|start| body.get(start..)?.first_chunk::<8>());
-            let unpacked = prefix.map_or(0, |prefix| i64::from_le_bytes(*prefix));
-            if length > 0 && unpacked > length.saturating_mul(MOST_EXPANSION) as i64 {
-                return Err(wrong(&self.path, "a buffer claims to be larger than it can be"));
-            }
+            let end = start.zip(usize::try_from(buffer.length()).ok());
+            let end = end.and_then(|(start, length)| start.checked_add(length));
+            let packed = start.zip(end).and_then(|(start, end)| body.get(start..end));
+            let packed =
+                packed.ok_or_else(|| wrong(&self.path, "a buffer lies outside of its batch"))?;
+            let prefix = packed.first_chunk::<8>().map_or(0, |prefix| i64::from_le_bytes(*prefix));
+            // -1 says that the buffer is not compressed.
+            let unpacked = u64::try_from(prefix).unwrap_or(packed.len() as u64);
+            left = left.checked_sub(unpacked).ok_or_else(|| {
+                wrong(&self.path, "its buffers claim to be larger than they can be")
+            })?;
         }
         Ok(bytes)
     }
@@ -187,7 +195,7 @@ fn arrow(path: &Path, error: &ArrowError) -> Error {
 
 /// As with Parquet, a damaged file may make the library panic.
 fn guard<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)) {
+    match caught(read) {
         Ok(result) => result,
         Err(_) => Err(wrong(path, "its batches contradict its schema")),
     }

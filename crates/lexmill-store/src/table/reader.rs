@@ -47,13 +47,31 @@ pub(crate) fn guard<T>(
     path: &Path,
     read: impl FnOnce() -> Result<T, parquet::errors::ParquetError>,
 ) -> Result<T> {
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)) {
+    match caught(read) {
         Ok(result) => result.map_err(Error::parquet(path)),
         Err(_) => Err(Error::Parquet {
             path: path.to_owned(),
             message: "its pages contradict its footer".to_owned(),
         }),
     }
+}
+
+thread_local! {
+    static GUARDED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Whether this thread is where a panic becomes an error: nobody need be told of it otherwise. A program's
+/// panic hook can ask.
+pub fn panics_are_caught() -> bool {
+    GUARDED.get()
+}
+
+/// Runs what may panic on damaged bytes.
+pub(crate) fn caught<T>(read: impl FnOnce() -> T) -> std::thread::Result<T> {
+    let before = GUARDED.replace(true);
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
+    GUARDED.set(before);
+    result
 }
 
 /// What Lexmill noted about the file; null for a file from elsewhere.
@@ -165,8 +183,6 @@ impl Iterator for TableReader {
         match next {
             Ok(None) => None,
             Ok(Some(batch)) => Some(Ok(Batch::new(batch, &self.path))),
-            // Nobody here could make anew what nobody here has made.
-            Err(error) if self.metadata.is_null() => Some(Err(error.foreign())),
             Err(error) => Some(Err(error)),
         }
     }

@@ -634,7 +634,11 @@ impl Training<'_> {
     }
 }
 
-/// The part of `length` items that comes in one of `turns`.
+/// The part of `length` items that comes in one of `turns`: whole groups, but for the last.
 fn turn_of(length: usize, turn: usize, turns: usize) -> Range<usize> {
-    length * turn / turns..length * (turn + 1) / turns
+    let cut = |turn: usize| match turn {
+        last if last == turns => length,
+        turn => length * turn / turns / GROUP * GROUP,
+    };
+    cut(turn)..cut(turn + 1)
 }
