@@ -49,9 +49,9 @@ fn a_file_goes_through_every_format_and_comes_back() {
     assert_eq!(told.stderr, "3 words of 4 dimensions as npy in x.npy, x.npy.words.txt, 167 B\n");
     let told = lab.run("convert a.glove.txt y.any --to arrow --dtype int8 --normalize").done();
     assert!(
-        told.stdout.starts_with("7 words of 4 dimensions as arrow in y.any"),
+        told.stderr.starts_with("7 words of 4 dimensions as arrow in y.any"),
         "{}",
-        told.stdout
+        told.stderr
     );
     assert_eq!(lab.run("convert a.glove.txt x.vec --top 2 -q").done().stderr, "");
     assert_eq!(

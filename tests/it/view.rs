@@ -57,10 +57,10 @@ fn a_report_tells_of_the_run_in_one_file() {
         "Rank and frequency",
         "Loss of glove",
         "sim &#60;i&#62;",
-        "spearman",
+        "Spearman’s ρ",
         "NUL bytes, now spaces",
         "Words that are not in the vocabulary",
-        "Of sim &#60;i&#62;: what has a word that is not known",
+        "Of sim &#60;i&#62;: pairs with a word that is not known",
         "data-word=\"ke\"",
         "var(--accent)",
         "<th scope=\"row\">counts</th>",
@@ -87,7 +87,20 @@ fn a_report_tells_of_the_run_in_one_file() {
     assert!(lab.run("run p.toml --dir r").done().ran().is_empty());
     // A stage alone, and words that are chosen.
     lab.run("report r/vectors -o alone.html").done();
-    assert!(std::fs::read_to_string(lab.path("alone.html")).unwrap().contains("Neighbours"));
+    let alone = std::fs::read_to_string(lab.path("alone.html")).unwrap();
+    assert!(alone.contains("Neighbours") && !alone.contains("What was dropped"));
+    // Two evaluations have a table each, with conditions of their own.
+    let more = "--set stages.others={kind=\"evaluate\",embeddings=\"vectors\",similarity=[\"s.txt\"],\
+                baseline=\"r/vectors\",bootstrap=7}";
+    lab.write("s.txt", "ke li 5\nmo nu 3\nvy sta 2\n");
+    lab.run(&format!("run p.toml --dir r {more}")).done();
+    lab.run("report r -o two.html").done();
+    let two = std::fs::read_to_string(lab.path("two.html")).unwrap();
+    for part in
+        ["<h3>others</h3>", "<h3>scores</h3>", "from 7 bootstrap draws", "Over baseline", "+0.0"]
+    {
+        assert!(two.contains(part), "{part:?} is not in the report");
+    }
 }
 
 #[test]
@@ -129,7 +142,7 @@ impl Page {
         Page { child, port }
     }
 
-    /// The status, the head and the body of an answer.
+    /// The status, the head and the body of an answer; `host` may go on with more lines.
     fn get_as(&self, path: &str, host: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(format!("127.0.0.1:{}", self.port)).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
@@ -196,12 +209,16 @@ fn the_page_answers_what_it_is_asked() {
     let (_, answers) = page.get("/api/analogy?a=w1&b=w2&c=w3&method=3cosmul&count=1");
     assert_eq!(answers["answers"].as_array().unwrap().len(), 1);
 
-    let (status, refused) = page.get("/api/neighbors?word=w9x");
-    assert_eq!((status, &refused["suggestions"]), (404, &serde_json::json!(["w9"])));
+    let (status, refused) = page.get("/api/neighbors?word=W9x");
+    assert_eq!(
+        (status, &refused["suggestions"][0], &refused["suggestions"][1]),
+        (404, &"w9".into(), &"w0".into())
+    );
     let (_, refused) = page.get("/api/neighbors?model=1&word=%3Ci%3E");
     assert_eq!(refused["suggestions"], serde_json::json!(["<b>"]));
     assert_eq!(page.get("/api/neighbors?model=7&word=w1").0, 404);
-    assert_eq!(page.get("/api/neighbors?model=x&word=w1").0, 400);
+    let (status, refused) = page.get("/api/neighbors?model=x&word=w1");
+    assert!(status == 400 && refused["error"].as_str().unwrap().contains("model"), "{refused}");
     assert_eq!(page.get("/api/analogy?a=w1&b=w2&c=w3&method=4cos").0, 400);
     assert_eq!(page.get("/api/neighbors").0, 400);
     assert_eq!(page.get("/etc/passwd").0, 404);
@@ -222,6 +239,23 @@ fn the_page_is_for_this_machine_only() {
     assert_eq!(page.get_as("/api/models", "evil.example").0, 403);
     assert_eq!(page.get_as("/api/models", "evil.example:80").0, 403);
     assert_eq!(page.get_as("/api/models", "127.0.0.1:1234").0, 200);
+    // What a browser asks on behalf of another page.
+    for more in [
+        "Sec-Fetch-Site: cross-site",
+        "Sec-Fetch-Site: same-site",
+        "Origin: http://evil.example",
+        "Origin: null",
+    ] {
+        let host = format!("localhost:{}\r\n{more}", page.port);
+        assert_eq!(page.get_as("/api/models", &host).0, 403, "{more}");
+    }
+    for more in [
+        "Sec-Fetch-Site: same-origin".to_owned(),
+        format!("Origin: http://localhost:{}", page.port),
+    ] {
+        let host = format!("localhost:{}\r\n{more}", page.port);
+        assert_eq!(page.get_as("/api/models", &host).0, 200, "{more}");
+    }
     let taken = format!("explore one.vec --port {}", page.port);
     lab.run(&taken).failed(&[&page.port, "--port"]);
     lab.run("explore nowhere.vec").failed(&["nowhere.vec"]);

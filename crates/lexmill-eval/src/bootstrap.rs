@@ -6,6 +6,8 @@
 
 use lexmill_vocab::Random;
 
+/// The normal distribution has 95 % within so many standard deviations.
+const Z: f64 = 1.96;
 /// How much of the scores an interval leaves out on each side.
 const TAIL: f64 = 0.025;
 
@@ -44,9 +46,14 @@ pub(crate) fn resampled(
     })
 }
 
-/// The interval of a proportion, `hits` of `of`.
+/// The interval of a proportion, `hits` of `of`. Where all or none are hits, draws would never say
+/// anything else: then it is Wilson's interval (1927).
 pub(crate) fn proportion(resamples: usize, seed: u64, hits: u64, of: u64) -> (f64, f64) {
     let Ok(bound) = u32::try_from(of) else { return (f64::NAN, f64::NAN) };
+    if bound > 0 && resamples > 0 && (hits == 0 || hits == of) {
+        let open = Z * Z / (f64::from(bound) + Z * Z);
+        return if hits == 0 { (0.0, open) } else { (1.0 - open, 1.0) };
+    }
     // Only how many of each there are matters, so equal proportions share their draws.
     let mut random = Random::named(&[seed, PROPORTION, hits, of]);
     interval(resamples, || {
@@ -58,7 +65,6 @@ pub(crate) fn proportion(resamples: usize, seed: u64, hits: u64, of: u64) -> (f6
 /// Names of random streams.
 const PROPORTION: u64 = 1;
 pub(crate) const CORRELATION: u64 = 2;
-pub(crate) const CLUSTERS: u64 = 4;
 pub(crate) const POSITIONS: u64 = 5;
 pub(crate) const TEXTS: u64 = 6;
 
@@ -92,7 +98,11 @@ mod tests {
         assert!((low - (0.3 - half)).abs() < 0.003 && (high - (0.3 + half)).abs() < 0.003);
         assert_eq!(proportion(4000, 1, 300, 1000), (low, high));
         assert_ne!(proportion(4000, 2, 300, 1000), (low, high));
-        assert_eq!(proportion(100, 1, 7, 7), (1.0, 1.0));
+        // Wilson: for 7 of 7 from 0.646, for 0 of 7 to 0.354.
+        let (low, high) = proportion(100, 1, 7, 7);
+        assert!((low - 0.646).abs() < 0.001 && high == 1.0);
+        let (low, high) = proportion(100, 1, 0, 7);
+        assert!(low == 0.0 && (high - 0.354).abs() < 0.001);
         assert!(proportion(100, 1, 0, 0).0.is_nan());
         assert!(proportion(0, 1, 3, 7).1.is_nan());
     }

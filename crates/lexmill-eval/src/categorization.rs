@@ -8,11 +8,12 @@
 //! the share of words that are of the most frequent category of their cluster. `oov_wrong` counts words that
 //! are not known as wrong: the same sum over all words of the set.
 //!
-//! The interval is from draws of the known words *in the clusters that were found*: it says how far purity
-//! moves with the words of the set, not how far other clusters would move it. A comparison clusters the words
-//! that both embeddings know anew, once for each, and draws of them.
+//! The interval is from draws of the known words, with the clusters that were found and the category that is
+//! the most frequent of each: it says how far the share of right words moves with the words of the set, not
+//! how far other clusters would move it. (Were the categories chosen anew in each draw, draws would score
+//! higher than the set.) A comparison clusters the words that both embeddings know anew, once for each.
 
-use crate::bootstrap::{CLUSTERS, resampled};
+use crate::bootstrap::proportion;
 use crate::kmeans::spherical_kmeans;
 use crate::{Categories, Comparison, UnitVectors};
 
@@ -43,17 +44,14 @@ pub fn categorization(
         .iter()
         .filter_map(|(word, category)| Some((vectors.form(word)?, *category)))
         .collect();
-    let table = Table::new(vectors, &known, seed);
-    let mut counts = table.counts();
-    let name = [seed, CLUSTERS, known.len() as u64];
-    let purity = table.purity(&vec![1; known.len()], &mut counts);
+    let right = right(vectors, &known, seed);
+    let hits = right.iter().filter(|right| **right).count() as u64;
+    let covered = known.len() as u64;
     let total = set.words.len();
     Categorization {
-        purity: purity.unwrap_or(f64::NAN),
-        interval: resampled(known.len(), resamples, &name, |times| {
-            table.purity(times, &mut counts)
-        }),
-        oov_wrong: purity.unwrap_or(0.0) * known.len() as f64 / total as f64,
+        purity: if covered == 0 { f64::NAN } else { hits as f64 / covered as f64 },
+        interval: proportion(resamples, seed, hits, covered),
+        oov_wrong: hits as f64 / total as f64,
         covered: known.len(),
         total,
     }
@@ -73,59 +71,42 @@ pub fn compare(
             known_theirs.push((their, *category));
         }
     }
-    let first = Table::new(ours, &known_ours, seed);
-    let second = Table::new(theirs, &known_theirs, seed);
-    let mut counts = first.counts();
-    Comparison::of(known_ours.len(), resamples, seed, |times| {
-        Some((first.purity(times, &mut counts)?, second.purity(times, &mut counts)?))
-    })
+    let share = |right: bool| if right { 1.0 } else { 0.0 };
+    let both = right(ours, &known_ours, seed).into_iter().zip(right(theirs, &known_theirs, seed));
+    let values: Vec<(f64, f64)> = both.map(|(our, their)| (share(our), share(their))).collect();
+    Comparison::of_means(&values, resamples, seed)
 }
 
-/// The cluster and the category of each word.
-struct Table {
-    places: Vec<(u32, u32)>,
-    categories: usize,
+/// Clusters forms with their categories, and says which are of the most frequent category of their cluster.
+fn right(vectors: &UnitVectors, known: &[(u32, u32)], seed: u64) -> Vec<bool> {
+    // Categories of which no word is known would leave clusters too many.
+    let mut categories: Vec<u32> = known.iter().map(|(_, category)| *category).collect();
+    categories.sort_unstable();
+    categories.dedup();
+    let mut floats = Vec::with_capacity(known.len() * vectors.dim());
+    known.iter().for_each(|(form, _)| floats.extend_from_slice(vectors.vector(*form)));
+    let clusters = spherical_kmeans(&floats, vectors.dim(), categories.len(), seed);
+    let places: Vec<(u32, u32)> =
+        clusters.into_iter().zip(known.iter().map(|(_, category)| *category)).collect();
+    of_most_frequent(&places)
 }
 
-impl Table {
-    /// Clusters forms with their categories.
-    fn new(vectors: &UnitVectors, known: &[(u32, u32)], seed: u64) -> Table {
-        // Categories of which no word is known would leave clusters too many.
-        let mut categories: Vec<u32> = known.iter().map(|(_, category)| *category).collect();
-        categories.sort_unstable();
-        categories.dedup();
-        let mut floats = Vec::with_capacity(known.len() * vectors.dim());
-        known.iter().for_each(|(form, _)| floats.extend_from_slice(vectors.vector(*form)));
-        let clusters = spherical_kmeans(&floats, vectors.dim(), categories.len(), seed);
-        let number = |category: u32| categories.partition_point(|&known| known < category) as u32;
-        let of = known.iter().map(|(_, category)| number(*category));
-        Table { places: clusters.into_iter().zip(of).collect(), categories: categories.len() }
+/// Which of some clusters and categories have the most frequent category of their cluster; of equally
+/// frequent ones the first.
+fn of_most_frequent(places: &[(u32, u32)]) -> Vec<bool> {
+    // Sorted, not in a matrix: thousands of categories would make one of millions.
+    let mut sorted = places.to_vec();
+    sorted.sort_unstable();
+    let mut best = Vec::new();
+    for cluster in sorted.chunk_by(|a, b| a.0 == b.0) {
+        let sizes = cluster.chunk_by(|a, b| a.1 == b.1).map(|same| (same.len(), same[0]));
+        let first = |best: Option<(usize, (u32, u32))>, size: (usize, (u32, u32))| match best {
+            Some(best) if best.0 >= size.0 => Some(best),
+            _ => Some(size),
+        };
+        best.extend(sizes.fold(None, first).map(|(_, place)| place));
     }
-
-    /// Scratch space: there are as many clusters as categories, at most as many as words.
-    fn counts(&self) -> Vec<(u32, u32, u32)> {
-        Vec::with_capacity(self.places.len().max(self.categories))
-    }
-
-    /// Purity when word `i` is there `times[i]` times.
-    fn purity(&self, times: &[u32], counts: &mut Vec<(u32, u32, u32)>) -> Option<f64> {
-        // Sorted, not in a matrix: thousands of categories would make one of millions.
-        counts.clear();
-        let places = self.places.iter().zip(times).filter(|(_, times)| **times > 0);
-        counts.extend(places.map(|(&(cluster, category), &times)| (cluster, category, times)));
-        counts.sort_unstable();
-        let (mut right, mut all) = (0u64, 0u64);
-        for cluster in counts.chunk_by(|a, b| a.0 == b.0) {
-            let sizes = cluster
-                .chunk_by(|a, b| a.1 == b.1)
-                .map(|category| category.iter().map(|(.., times)| u64::from(*times)).sum::<u64>());
-            let (largest, sum) =
-                sizes.fold((0, 0), |(largest, sum), size| (size.max(largest), sum + size));
-            right += largest;
-            all += sum;
-        }
-        (all > 0).then(|| right as f64 / all as f64)
-    }
+    places.iter().map(|place| best.binary_search(place).is_ok()).collect()
 }
 
 #[cfg(test)]
@@ -168,17 +149,30 @@ mod tests {
         #[test]
         fn purity_is_that_of_the_formula(
             places in proptest::collection::vec((0u32..4, 0u32..4), 1..30),
-            times in proptest::collection::vec(0u32..3, 30),
         ) {
-            let mut matrix = [[0u32; 4]; 4];
-            for (&(cluster, category), &times) in places.iter().zip(&times) {
-                matrix[cluster as usize][category as usize] += times;
+            let mut matrix = [[0usize; 4]; 4];
+            for &(cluster, category) in &places {
+                matrix[cluster as usize][category as usize] += 1;
             }
-            let right: u32 = matrix.iter().map(|row| row.iter().max().unwrap()).sum();
-            let all: u32 = matrix.iter().flatten().sum();
-            let table = Table { places: places.clone(), categories: 4 };
-            let found = table.purity(&times[..places.len()], &mut Vec::new());
-            prop_assert_eq!(found, (all > 0).then(|| f64::from(right) / f64::from(all)));
+            let right: usize = matrix.iter().map(|row| *row.iter().max().unwrap()).sum();
+            let found = of_most_frequent(&places);
+            prop_assert_eq!(found.iter().filter(|right| **right).count(), right);
+        }
+
+        /// Also where clusters have nothing to do with categories.
+        #[test]
+        fn the_score_is_within_its_interval(seed in 0u64..20) {
+            let mut random = lexmill_vocab::Random::named(&[seed]);
+            let words: Vec<String> = (0..120).map(|i| format!("w{i}")).collect();
+            let vocabulary =
+                Vocabulary::from_ordered(words.iter().map(|word| (word.as_str(), 1))).unwrap();
+            let vectors = (0..120 * 5).map(|_| random.unit_f32() - 0.5).collect();
+            let vectors = UnitVectors::new(Embeddings::new(vocabulary, 5, vectors).unwrap(), true);
+            let words = words.into_iter().map(|word| (word, random.below(30))).collect();
+            let set = Categories { words, ..Categories::default() };
+            let found = categorization(&vectors, &set, 300, 1);
+            let (low, high) = found.interval;
+            prop_assert!(low <= found.purity && found.purity <= high, "{:?}", found);
         }
     }
 }

@@ -18,7 +18,7 @@ use lexmill_tokenize::{TokenizeSettings, each_record};
 use lexmill_vocab::{Interner, Random};
 use rayon::prelude::*;
 
-use crate::bootstrap::{TEXTS, resampled};
+use crate::bootstrap::{TEXTS, proportion, resampled};
 use crate::logistic::{Classifier, Texts};
 use crate::{Comparison, Error, EvaluateSettings, Result, UnitVectors};
 
@@ -191,16 +191,19 @@ impl LabelledTexts {
         let mut counts = Counts::new(self.names.len());
         let ones = vec![1; known.len()];
         let name = [settings.seed, TEXTS, known.len() as u64];
-        let mut share = |score: fn(&Counts) -> Option<f64>| {
-            let value = score(counts.of(&known, &ones)).unwrap_or(f64::NAN);
-            let interval = resampled(known.len(), settings.bootstrap, &name, |times| {
-                score(counts.of(&known, times))
-            });
-            (value, interval)
-        };
         let measures: [fn(&Counts) -> Option<f64>; 3] =
             [Counts::accuracy, Counts::macro_f1, Counts::majority];
-        let [accuracy, macro_f1, majority] = measures.map(&mut share);
+        let [accuracy, macro_f1, majority] =
+            measures.map(|score| score(counts.of(&known, &ones)).unwrap_or(f64::NAN));
+        let hits = known.iter().filter(|(label, said)| label == said).count() as u64;
+        let of = known.len() as u64;
+        let accuracy = (accuracy, proportion(settings.bootstrap, settings.seed, hits, of));
+        // Draws without a rare label would be means over fewer, easier ones.
+        let labels = counts.there(&known);
+        let interval = resampled(known.len(), settings.bootstrap, &name, |times| {
+            counts.of(&known, times).macro_f1_over(labels)
+        });
+        let macro_f1 = (macro_f1, interval);
         // Everything that is not covered as texts of their label, predicted as none.
         let mut all = Counts::new(self.names.len());
         for (&label, prediction) in self.labels.iter().zip(predictions) {
@@ -232,12 +235,16 @@ impl LabelledTexts {
             }
         }
         let mut counts = Counts::new(self.names.len());
-        let measures: [fn(&Counts) -> Option<f64>; 2] = [Counts::accuracy, Counts::macro_f1];
-        measures.map(|score| {
-            Comparison::of(first.len(), settings.bootstrap, settings.seed, |times| {
-                Some((score(counts.of(&first, times))?, score(counts.of(&second, times))?))
-            })
-        })
+        let labels = [&first, &second].map(|known| counts.there(known));
+        let accuracy = Comparison::of(first.len(), settings.bootstrap, settings.seed, |times| {
+            let ours = counts.of(&first, times).accuracy()?;
+            Some((ours, counts.of(&second, times).accuracy()?))
+        });
+        let macro_f1 = Comparison::of(first.len(), settings.bootstrap, settings.seed, |times| {
+            let ours = counts.of(&first, times).macro_f1_over(labels[0])?;
+            Some((ours, counts.of(&second, times).macro_f1_over(labels[1])?))
+        });
+        [accuracy, macro_f1]
     }
 }
 
@@ -268,8 +275,8 @@ pub struct Classification {
     pub accuracy: WithInterval,
     /// The mean F1 over the labels.
     pub macro_f1: WithInterval,
-    /// The share of the most frequent label.
-    pub majority: WithInterval,
+    /// The share of the most frequent label: what a classifier gets that knows nothing else.
+    pub majority: f64,
     /// These three over all texts.
     pub oov_wrong: [f64; 3],
     /// Texts that are covered.
@@ -339,16 +346,25 @@ impl Counts {
         (self.texts > 0).then(|| right as f64 / self.texts as f64)
     }
 
+    /// How many labels are there or were said.
+    fn there(&mut self, known: &[(u32, u32)]) -> usize {
+        self.of(known, &vec![1; known.len()]).labels()
+    }
+
+    fn labels(&self) -> usize {
+        self.true_and_said.iter().filter(|[is, said, _]| is + said > 0).count()
+    }
+
     /// Over the labels that are there or were said.
     fn macro_f1(&self) -> Option<f64> {
-        let (mut sum, mut labels) = (0.0, 0u32);
-        for &[is, said, both] in &self.true_and_said {
-            if is + said > 0 {
-                sum += 2.0 * both as f64 / (is + said) as f64;
-                labels += 1;
-            }
-        }
-        (labels > 0).then(|| sum / f64::from(labels))
+        self.macro_f1_over(self.labels())
+    }
+
+    /// The mean of the F1 of so many labels; those that are neither there nor were said have 0.
+    fn macro_f1_over(&self, labels: usize) -> Option<f64> {
+        let there = self.true_and_said.iter().filter(|[is, said, _]| is + said > 0);
+        let sum: f64 = there.map(|&[is, said, both]| 2.0 * both as f64 / (is + said) as f64).sum();
+        (labels > 0).then(|| sum / labels as f64)
     }
 
     fn majority(&self) -> Option<f64> {

@@ -107,6 +107,19 @@ names!(Measure {
 });
 
 impl Measure {
+    /// What it is called where people read it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Measure::Spearman => "Spearman’s ρ",
+            Measure::Accuracy => "accuracy",
+            Measure::Purity => "purity",
+            Measure::Opp => "OPP",
+            Measure::MacroF1 => "macro F1",
+            Measure::Majority => "majority label",
+            Measure::Tokens => "tokens known",
+        }
+    }
+
     /// Whether embeddings are compared by it with a baseline: not by what tells of the texts alone.
     pub fn is_compared(self) -> bool {
         !matches!(self, Measure::Majority | Measure::Tokens)

@@ -172,7 +172,7 @@ fn classification_rows(
     let rows = [
         (Measure::Accuracy, found.accuracy, found.oov_wrong[0], accuracy),
         (Measure::MacroF1, found.macro_f1, found.oov_wrong[1], macro_f1),
-        (Measure::Majority, found.majority, found.oov_wrong[2], None),
+        (Measure::Majority, (found.majority, (f64::NAN, f64::NAN)), found.oov_wrong[2], None),
     ];
     let mut scores: Vec<Score> = rows
         .into_iter()

@@ -146,9 +146,9 @@ fn target(path: &Path) -> Result<PathBuf> {
         return Err(not("no name of a file"));
     }
     let path = match std::fs::canonicalize(path) {
-        Ok(there) => there,
-        // What is not there can be made.
-        Err(_) => path.to_owned(),
+        Ok(there) if path.is_symlink() => there,
+        // It is what it is called, or can be made.
+        _ => path.to_owned(),
     };
     match std::fs::metadata(&path) {
         Ok(found) if found.is_dir() => Err(not("a directory")),

@@ -257,6 +257,7 @@
   }
   function factsOf(x, m) {
     const bits = [];
+    if (x.known === false) bits.push('Not in the vocabulary: its vector is that of its n-grams');
     if (x.rank != null) bits.push('Rank ' + number(x.rank) + ' of ' + number(models[m].words));
     if (x.count != null) bits.push(plural(x.count, 'occurrence', 'occurrences'));
     return bits.join(', ');
@@ -282,7 +283,6 @@
   async function neighbours(m, word, count, signal) {
     try {
       const { body } = await get('neighbors', { model: m, word, count }, signal);
-      if (body.known === false) return { unknown: body.suggestions || [] };
       return body;
     } catch (e) {
       if (e.name !== 'AbortError' && e.status >= 400 && e.status < 500) return { unknown: e.suggestions, status: e.status, error: e.message };
@@ -420,6 +420,7 @@
     k.className = 'key' + (r.view !== 'compare' && r.m ? ' second' : '');
   }
 
+  let shownHash = null;
   async function show() {
     const mine = ++turn;
     const r = route = parse(location.hash);
@@ -432,8 +433,12 @@
     const near = r.view !== 'analogy';
     $('near-form').hidden = !near;
     $('analogy-form').hidden = near;
-    if (document.activeElement !== $('word') || r.w) $('word').value = r.w;
-    if (!near) for (const k of ['a', 'b', 'c']) if (r[k] || document.activeElement !== $(k)) $(k).value = r[k] || $(k).value;
+    // What somebody is typing stays, unless they went somewhere.
+    const again = shownHash === location.hash;
+    shownHash = location.hash;
+    const typing = id => document.activeElement === $(id) && (again || !r[id === 'word' ? 'w' : id]);
+    if (!typing('word')) $('word').value = r.w;
+    if (!near) for (const k of ['a', 'b', 'c']) if (!typing(k)) $(k).value = r[k] || $(k).value;
     $(near ? 'count' : 'acount').value = r.n;
     for (const e of document.getElementsByName('method')) e.checked = e.value === r.x;
     $('model').value = $('amodel').value = String(r.m);

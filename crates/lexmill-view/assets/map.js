@@ -58,7 +58,8 @@
 
     // ---- elements -------------------------------------------------------
     const canvas = make('canvas', { tabIndex: 0 });
-    canvas.setAttribute('role', 'img');
+    canvas.setAttribute('role', 'application');
+    canvas.setAttribute('aria-roledescription', 'map');
     canvas.setAttribute('aria-label', (options.label || 'Map of words') + ', ' + number(n) +
       ' words. Arrow keys pan, plus and minus zoom, 0 shows everything, full stop and comma step through the labels, Enter opens the selected word.');
     const input = make('input', { type: 'search', placeholder: 'Find on the map', autocomplete: 'off', spellcheck: false });

@@ -1,8 +1,9 @@
 //! A page on this machine to explore embeddings: a word, its neighbours and their place on the map, two
 //! models side by side, analogies.
 //!
-//! It listens at the loopback address only, and answers only who calls it by a name of this machine, so
-//! that no page from elsewhere can ask it by way of the browser. Questions and answers are JSON:
+//! It listens at the loopback address only, and answers only who calls it by a name of this machine and,
+//! where a browser says on whose behalf it asks, on behalf of this page: no page from elsewhere can make it
+//! work. Questions and answers are JSON:
 //!
 //! | path | answer |
 //! | --- | --- |
@@ -21,7 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -39,7 +40,8 @@ pub struct Model {
     /// Whether the file says how often words occur.
     counted: bool,
     map_words: usize,
-    map: OnceLock<WordMap>,
+    /// The map once it is done, or why there is none.
+    map: OnceLock<Result<WordMap, String>>,
     /// How much of the map is done, in thousandths.
     progress: AtomicU32,
 }
@@ -77,12 +79,22 @@ impl Model {
     }
 
     /// Computes the map, which the page asks for until it is there.
-    fn draw(&self) -> Result<()> {
+    fn draw(&self) {
         let told = |done: f32| self.progress.store((done * 1000.0) as u32, Ordering::Relaxed);
-        let map = WordMap::new(self.embeddings(), self.map_words, told)?;
+        let drawn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            WordMap::new(self.embeddings(), self.map_words, told).map_err(|e| e.to_string())
+        }));
+        let map = drawn.unwrap_or_else(|_| Err("the map could not be computed".to_owned()));
+        if let Err(error) = &map {
+            tracing::warn!(model = self.name, error, "there is no map");
+        }
         // Nobody else sets it.
         let _set = self.map.set(map);
-        Ok(())
+    }
+
+    /// The map, if it is there.
+    fn map(&self) -> Option<&WordMap> {
+        self.map.get()?.as_ref().ok()
     }
 }
 
@@ -93,24 +105,21 @@ impl Model {
 /// If the port is taken, or the server fails.
 pub fn explore(models: Vec<Model>, port: u16, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     let models: &'static [Model] = models.leak();
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(Error::Serve)?;
+    // As many questions are answered at a time as there are threads; others wait.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .max_blocking_threads(rayon::current_num_threads())
+        .build()
+        .map_err(Error::Serve)?;
+    let listening = |source| Error::Listen { port, source };
+    let address = (Ipv4Addr::LOCALHOST, port);
+    let listener = runtime.block_on(tokio::net::TcpListener::bind(address)).map_err(listening)?;
+    ready(listener.local_addr().map_err(listening)?);
     std::thread::scope(|scope| {
         // Beside the server, which answers everything else meanwhile.
-        scope.spawn(|| {
-            for model in models {
-                if let Err(error) = model.draw() {
-                    tracing::warn!(model = model.name, %error, "there is no map");
-                }
-            }
-        });
-        runtime.block_on(async {
-            let listening = |source| Error::Listen { port, source };
-            let address = (Ipv4Addr::LOCALHOST, port);
-            let listener = tokio::net::TcpListener::bind(address).await.map_err(listening)?;
-            ready(listener.local_addr().map_err(listening)?);
-            axum::serve(listener, router(models)).await.map_err(Error::Serve)
-        })
+        scope.spawn(|| models.iter().for_each(Model::draw));
+        runtime
+            .block_on(async { axum::serve(listener, router(models)).await.map_err(Error::Serve) })
     })
 }
 
@@ -139,12 +148,10 @@ fn file(
     get(move || async move { ([(header::CONTENT_TYPE, kind)], content) })
 }
 
-/// Answers only who calls by a name of this machine, and says what the page may load.
+/// Answers only who may ask, and says what the page may load.
 async fn guard(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let name = host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
-    if !matches!(name, Some("localhost" | "127.0.0.1")) {
-        return (StatusCode::FORBIDDEN, "ask by the name localhost\n").into_response();
+    if let Some(why) = refusal(&request) {
+        return (StatusCode::FORBIDDEN, why).into_response();
     }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -153,6 +160,7 @@ async fn guard(request: Request, next: Next) -> Response {
             header::CONTENT_SECURITY_POLICY,
             "default-src 'self'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
         ),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
@@ -160,4 +168,21 @@ async fn guard(request: Request, next: Next) -> Response {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// Why a request is not answered: it calls by a name that is none of this machine, or a browser asks on
+/// behalf of a page from elsewhere, which should not make us work even if it can't read the answer.
+fn refusal(request: &Request) -> Option<&'static str> {
+    let header_of = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let host = header_of("host");
+    let name = host.map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
+    if !matches!(name, Some("localhost" | "127.0.0.1")) {
+        return Some("ask by the name localhost\n");
+    }
+    let page = request.uri().path() == "/";
+    let site = header_of("sec-fetch-site");
+    let from_here = page || site.is_none_or(|site| matches!(site, "same-origin" | "none"));
+    let same_origin = header_of("origin")
+        .is_none_or(|origin| origin.strip_prefix("http://").is_some_and(|o| Some(o) == host));
+    (!from_here || !same_origin).then_some("this page answers nobody else\n")
 }

@@ -53,6 +53,22 @@ pub(crate) fn color(line: usize) -> &'static str {
     STANDINS[line % 5].1
 }
 
+/// The dashes of a plot's line, as SVG has them: the first five are whole, the next have dashes, so that no
+/// two of ten look the same.
+pub(crate) fn dashes(line: usize) -> String {
+    match dash(line) {
+        None => "none".to_owned(),
+        Some(dash) => format!("{dash} {DASH_GAP}"),
+    }
+}
+
+fn dash(line: usize) -> Option<u32> {
+    let round = line / 5;
+    (round > 0).then(|| 2 + 4 * round as u32)
+}
+
+const DASH_GAP: u32 = 3;
+
 /// Draws lines. `None` if there is nothing to draw.
 pub(crate) fn plot(lines: &[Line], axes: Axes<'_>) -> Option<String> {
     let usable = |&(x, y): &(f64, f64)| {
@@ -133,7 +149,11 @@ where
             chart.draw_series(dashes)?;
         } else {
             let style = ShapeStyle::from(STANDINS[index % 5].0).stroke_width(2);
-            chart.draw_series(LineSeries::new(points, style))?;
+            if let Some(dash) = dash(index) {
+                chart.draw_series(DashedLineSeries::new(points, dash, DASH_GAP, style))?;
+            } else {
+                chart.draw_series(LineSeries::new(points, style))?;
+            }
         }
     }
     area.present()?;

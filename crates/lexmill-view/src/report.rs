@@ -25,7 +25,7 @@ use serde_json::json;
 use self::dropped::Dropped;
 use self::gather::{Cost, Figure, Run, Total};
 use self::stages::StageRow;
-use self::training::{ScoreRow, TrainingPlot};
+use self::training::{Evaluated, TrainingPlot};
 use crate::{Error, Result, WordMap};
 
 const STYLE: &str = include_str!("../assets/style.css");
@@ -65,8 +65,11 @@ struct Page {
     map: Option<String>,
     words: String,
     neighbors: Vec<Column>,
-    scores: Vec<ScoreRow>,
-    conditions: String,
+    /// The stage whose vectors are shown.
+    shown: String,
+    evaluated: Vec<Evaluated>,
+    /// Whether the run's own text is known.
+    knows_the_corpus: bool,
     dropped: Vec<Dropped>,
     costs: Vec<Cost>,
     total: Total,
@@ -135,8 +138,9 @@ pub fn report(
         map,
         words: thousands(words as u64),
         neighbors,
-        conditions: gathered.conditions()?,
-        scores: gathered.scores()?,
+        shown: gathered.shown().map_or_else(String::new, |stage| stage.name.clone()),
+        evaluated: gathered.evaluated()?,
+        knows_the_corpus: gathered.knows_the_corpus(),
         dropped: gathered.dropped()?,
         costs: gathered.costs(),
         total: gathered.total(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use lexmill_embeddings::AnalogyMethod;
 use lexmill_eval::evaluate::SCORES;
-use lexmill_eval::{Comparison, Conditions, Kind, Measure, Score, read_conditions, read_scores};
+use lexmill_eval::{Comparison, Conditions, Kind, Score, read_conditions, read_scores};
 use serde_json::{Value, json};
 
 use crate::output::{table, thousands};
@@ -73,14 +73,7 @@ fn named(score: &Score) -> Vec<String> {
     if matches!(score.kind, Kind::Similarity | Kind::Analogy) {
         return vec![score.set.clone(), score.section.clone(), score.vocabulary.clone()];
     }
-    let measure = match score.measure {
-        Measure::Opp => "OPP",
-        Measure::MacroF1 => "macro F1",
-        Measure::Majority => "majority label",
-        Measure::Tokens => "tokens known",
-        other => other.name(),
-    };
-    vec![score.set.clone(), measure.to_owned()]
+    vec![score.set.clone(), score.measure.title().to_owned()]
 }
 
 fn compared(mut row: Vec<String>, comparison: &Comparison) -> Vec<String> {

@@ -57,7 +57,7 @@ fn labels_are_learned_from_averaged_vectors() {
     let scores = texts.scores(0, &predictions, &settings);
     assert_eq!((scores.covered, scores.tokens), (270, (540, 900)));
     assert!(scores.accuracy.0 > 0.97 && scores.macro_f1.0 > 0.97, "{scores:?}");
-    assert!((scores.majority.0 - 2.0 / 3.0).abs() < 0.02, "{scores:?}");
+    assert!((scores.majority - 2.0 / 3.0).abs() < 0.02, "{scores:?}");
     assert!((scores.oov_wrong[0] - scores.accuracy.0 * 0.9).abs() < 1e-12);
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     assert_eq!(one.install(|| texts.predictions(1, &settings)), predictions);

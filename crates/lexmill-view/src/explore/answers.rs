@@ -1,7 +1,8 @@
 //! The answers to what the page asks.
 
 use axum::Json;
-use axum::extract::{Query as Parameters, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use lexmill_embeddings::{AnalogyMethod, Scored};
@@ -34,6 +35,17 @@ impl IntoResponse for Refusal {
 }
 
 type Answer<T = Json<Value>> = Result<T, Refusal>;
+
+impl From<QueryRejection> for Refusal {
+    fn from(rejection: QueryRejection) -> Refusal {
+        Refusal::new(StatusCode::BAD_REQUEST, rejection.body_text())
+    }
+}
+
+/// What stands after the question mark.
+#[derive(FromRequestParts)]
+#[from_request(via(Query), rejection(Refusal))]
+pub(super) struct Parameters<T>(T);
 
 fn pick(models: &'static [Model], index: usize) -> Answer<&'static Model> {
     let missing = || Refusal::new(StatusCode::NOT_FOUND, format!("there is no model {index}"));
@@ -187,7 +199,10 @@ pub(super) async fn map(
 ) -> Answer<Response> {
     let model = pick(models, asked.model)?;
     Ok(match model.map.get() {
-        Some(map) => Json(map_json(model.embeddings(), map)).into_response(),
+        Some(Err(error)) => {
+            return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.clone()));
+        }
+        Some(Ok(map)) => Json(map_json(model.embeddings(), map)).into_response(),
         None => {
             let done = model.progress.load(std::sync::atomic::Ordering::Relaxed);
             let progress = json!({ "progress": f64::from(done) / 1000.0 });
@@ -216,22 +231,30 @@ fn look_up(model: &'static Model, word: &str) -> Answer<(Option<WordId>, Vec<f32
     })
 }
 
-/// Words that begin as a word does, as far as there are any.
+/// Words that begin as a word does, whatever their case: those that have most in common with it.
 fn suggestions(model: &'static Model, word: &str) -> Vec<&'static str> {
-    let ends = word.char_indices().map(|(start, character)| start + character.len_utf8());
-    for end in ends.rev().take(20) {
-        let found = completions(model, &word[..end], SUGGESTIONS);
-        if !found.is_empty() {
-            return found;
+    let wanted: Vec<char> = word.chars().take(64).flat_map(char::to_lowercase).collect();
+    let common = |other: &str| {
+        let letters = other.chars().flat_map(char::to_lowercase);
+        letters.zip(&wanted).take_while(|(a, b)| a == *b).count()
+    };
+    let mut best: Vec<(usize, &str)> = Vec::new();
+    for other in model.embeddings().vocabulary().words() {
+        let count = common(other);
+        if count > 0 && (best.len() < SUGGESTIONS || best.last().is_some_and(|b| b.0 < count)) {
+            // Of equal ones the more frequent comes first.
+            let place = best.partition_point(|&(others, _)| others >= count);
+            best.insert(place, (count, other));
+            best.truncate(SUGGESTIONS);
         }
     }
-    Vec::new()
+    best.into_iter().map(|(_, word)| word).collect()
 }
 
 /// A word with its rank, count and place.
 fn entry(model: &Model, id: WordId, vector: &[f32]) -> Value {
     let vocabulary = model.embeddings().vocabulary();
-    let place = model.map.get().and_then(|map| map.place(id, || mapped(model, vector)));
+    let place = model.map().and_then(|map| map.place(id, || mapped(model, vector)));
     let mut entry = json!({
         "word": vocabulary.word(id),
         "rank": id + 1,
@@ -260,5 +283,5 @@ fn mapped(model: &Model, vector: &[f32]) -> Vec<Scored> {
 }
 
 fn among(model: &Model, vector: &[f32]) -> Option<(f32, f32)> {
-    model.map.get()?.among(&mapped(model, vector))
+    model.map()?.among(&mapped(model, vector))
 }

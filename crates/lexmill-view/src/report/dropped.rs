@@ -1,5 +1,7 @@
 //! Everything that was dropped or changed on the way.
 
+use lexmill_eval::Kind;
+
 use super::gather::{Finished, Run};
 use super::{percent, thousands};
 use crate::Result;
@@ -52,8 +54,15 @@ impl Run {
                 token_share,
             );
         }
-        for (stage, set, missing, total) in self.not_covered()? {
-            let what = format!("Of {set}: what has a word that is not known");
+        for (stage, set, kind, missing, total) in self.not_covered()? {
+            let what = match kind {
+                Kind::Similarity => "pairs with a word that is not known",
+                Kind::Analogy => "questions with a word that is not known",
+                Kind::Categorization => "words that are not known",
+                Kind::Outliers => "questions with a word or phrase that is not known",
+                Kind::Classification => "texts without any known word",
+            };
+            let what = format!("Of {set}: {what}");
             add(&mut rows, stage, &what, missing, percent(missing, total, "the test set"));
         }
         Ok(rows)
@@ -72,7 +81,7 @@ fn tokenize(stage: &Finished, rows: &mut Vec<Dropped>) {
         let count = stage.number(name).unwrap_or(0);
         // What was left out is a part of all there were, not of those that are left.
         let mut whole = stage.number(of).unwrap_or(0);
-        if matches!(name, "empty_documents" | "words_too_long") {
+        if matches!(name, "empty_documents" | "words_too_long" | "not_articles") {
             whole += count;
         }
         add(rows, stage, what, count, percent(count, whole, of));

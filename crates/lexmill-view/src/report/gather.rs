@@ -80,13 +80,20 @@ pub(super) struct Total {
 impl Run {
     /// Looks at all stages of a run directory, or at a single stage.
     pub(super) fn gather(path: &Path) -> Result<Run> {
-        let history = StageRun::read_all(path);
+        let path = &std::fs::canonicalize(path).map_err(StoreError::io("open", path))?;
+        // A stage alone stands in a run, whose history has it.
+        let alone = path.join("manifest.json").exists();
+        let home = if alone { path.parent().unwrap_or(path) } else { path };
+        let history = StageRun::read_all(home);
         let (mut finished, mut unfinished) = (Vec::new(), Vec::new());
         let entries = std::fs::read_dir(path).map_err(StoreError::io("read", path))?;
-        let mut directories: Vec<PathBuf> =
-            entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+        let mut directories = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(StoreError::io("read", path))?.path();
+            directories.extend(entry.is_dir().then_some(entry));
+        }
         directories.sort();
-        if path.join("manifest.json").exists() {
+        if alone {
             directories = vec![path.to_owned()];
         }
         for directory in directories {
@@ -107,8 +114,7 @@ impl Run {
     }
 
     pub(super) fn name(&self) -> String {
-        let path = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-        path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     pub(super) fn unfinished(&self) -> Vec<String> {
@@ -121,14 +127,36 @@ impl Run {
 
     /// The vectors that the report shows: of the last export, else of the last model.
     pub(super) fn vectors(&self) -> Option<PathBuf> {
+        self.shown().map(|stage| stage.path.clone())
+    }
+
+    /// The stage whose vectors are shown.
+    pub(super) fn shown(&self) -> Option<&Finished> {
         let export = self.last(|stage| stage.kind() == export::KIND);
-        export.or_else(|| self.last(Finished::is_model)).map(|stage| stage.path.clone())
+        export.or_else(|| self.last(Finished::is_model))
+    }
+
+    /// The model behind the vectors that are shown.
+    fn shown_model(&self) -> Option<&Finished> {
+        let shown = self.shown()?;
+        let behind = shown.manifest.key.inputs.values();
+        let mut models = self.finished.iter().filter(|stage| stage.is_model());
+        match shown.is_model() {
+            true => Some(shown),
+            false => models.find(|model| behind.clone().any(|i| *i == model.manifest.fingerprint)),
+        }
+    }
+
+    /// Whether the report tells of text and of vocabulary, so that it can say what was dropped.
+    pub(super) fn knows_the_corpus(&self) -> bool {
+        let has = |kind: &str| self.finished.iter().any(|stage| stage.kind() == kind);
+        has("tokenize") && has("vocabulary")
     }
 
     /// A sentence about the run.
     pub(super) fn lede(&self) -> String {
         let mut text = String::new();
-        if let Some(model) = self.last(Finished::is_model) {
+        if let Some(model) = self.shown_model() {
             let dimensions = model.manifest.key.settings["dimensions"].as_u64().unwrap_or(0);
             let kind = match model.kind() {
                 "glove" => "GloVe",
@@ -153,8 +181,11 @@ impl Run {
         if let Some(last) = ended.max() {
             let date = chrono::DateTime::from_timestamp(last as i64, 0);
             let date = date.map(|date| date.format("%Y-%m-%d %H:%M UTC").to_string());
+            let resumed =
+                self.finished.iter().filter_map(|stage| stage.took.as_ref()).any(|t| t.resumed);
+            let least = if resumed { "at least " } else { "" };
             text += &format!(
-                " Finished {}, after {} of work.",
+                " Finished {}, after {least}{} of work.",
                 date.unwrap_or_default(),
                 self.total().time
             );

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use lexmill_eval::evaluate::SCORES;
-use lexmill_eval::{Score, read_conditions, read_scores};
+use lexmill_eval::{Conditions, Kind, Measure, Score, read_conditions, read_scores};
 use lexmill_store::table::TableReader;
 
 use super::gather::{Finished, Run};
 use super::thousands;
 use crate::Result;
-use crate::plots::{Axes, Line, color, plot};
+use crate::plots::{Axes, Line, color, dashes, plot};
 
 const METRICS: &str = "metrics.parquet";
 const BATCH_ROWS: usize = 1 << 12;
@@ -20,8 +20,8 @@ const MOST_POINTS: usize = 600;
 pub(super) struct TrainingPlot {
     pub(super) title: String,
     pub(super) caption: String,
-    /// Colours and names, where there are several lines.
-    pub(super) legend: Vec<(&'static str, String)>,
+    /// Colours, dashes and names of lines that have one.
+    pub(super) legend: Vec<(&'static str, String, String)>,
     pub(super) svg: String,
 }
 
@@ -34,7 +34,10 @@ pub(super) struct ScoreRow {
     pub(super) covered: String,
     pub(super) total: String,
     pub(super) score: String,
+    pub(super) score_oov_wrong: String,
     pub(super) interval: String,
+    /// How it compares with the baseline, if it does: the difference, its interval, p.
+    pub(super) comparison: Option<[String; 3]>,
     /// Where it stands on a line of 200.
     pub(super) at: Option<String>,
     pub(super) ends: Option<(String, String)>,
@@ -65,47 +68,82 @@ impl Run {
         Ok(plots)
     }
 
-    /// The scores of all evaluations.
-    fn all_scores(&self) -> Result<Vec<(&Finished, Score)>> {
-        let mut all = Vec::new();
-        for stage in self.finished.iter().filter(|stage| stage.kind() == "evaluate") {
-            all.extend(read_scores(&stage.path.join(SCORES))?.into_iter().map(|s| (stage, s)));
-        }
-        Ok(all)
+    fn evaluations(&self) -> impl Iterator<Item = &Finished> {
+        self.finished.iter().filter(|stage| stage.kind() == "evaluate")
     }
 
-    pub(super) fn scores(&self) -> Result<Vec<ScoreRow>> {
-        Ok(self.all_scores()?.iter().map(|(_, score)| score_row(score)).collect())
-    }
-
-    /// How the scores came about.
-    pub(super) fn conditions(&self) -> Result<String> {
-        let Some(stage) = self.finished.iter().find(|stage| stage.kind() == "evaluate") else {
-            return Ok(String::new());
+    /// The scores of each evaluation.
+    pub(super) fn evaluated(&self) -> Result<Vec<Evaluated>> {
+        let evaluated = |stage: &Finished| {
+            let path = stage.path.join(SCORES);
+            let conditions = read_conditions(&path)?;
+            let scores = read_scores(&path)?;
+            Ok(Evaluated {
+                stage: stage.name.clone(),
+                conditions: told(&conditions),
+                compared: conditions.baseline.is_some(),
+                scores: scores.iter().map(score_row).collect(),
+            })
         };
-        let conditions = read_conditions(&stage.path.join(SCORES))?;
-        Ok(format!(
-            "In percent, over what is covered, as the column “used” says; of {}, vectors {}; analogies by {}. \
-             Intervals are from {} bootstrap draws.",
-            if conditions.lowercase { "words whatever their case" } else { "words in their case" },
-            conditions.normalization,
-            conditions.analogy_method.name(),
-            thousands(u64::from(u32::try_from(conditions.bootstrap).unwrap_or(u32::MAX))),
-        ))
+        self.evaluations().map(evaluated).collect()
     }
 
-    /// What of each test set has an unknown word: its stage, name, how many and of how many.
-    pub(super) fn not_covered(&self) -> Result<Vec<(&Finished, String, u64, u64)>> {
-        let mut found: Vec<(&Finished, String, u64, u64)> = Vec::new();
-        for (stage, score) in self.all_scores()? {
-            let whole = score.section == "total" && score.vocabulary == "all";
-            let seen = found.iter().any(|(_, set, ..)| *set == score.set);
-            if whole && !seen {
-                found.push((stage, score.set, score.total - score.covered, score.total));
+    /// What of each test set is not covered: its stage, name and kind, how many and of how many.
+    pub(super) fn not_covered(&self) -> Result<Vec<NotCovered<'_>>> {
+        let mut found: Vec<NotCovered<'_>> = Vec::new();
+        for stage in self.evaluations() {
+            let first = found.len();
+            for score in read_scores(&stage.path.join(SCORES))? {
+                // Its rows of tokens are of something else than texts.
+                let whole = score.section == "total" && score.vocabulary == "all";
+                let seen = |f: &NotCovered<'_>| f.1 == score.set && f.2 == score.kind;
+                if whole && score.measure != Measure::Tokens && !found[first..].iter().any(seen) {
+                    let missing = score.total - score.covered;
+                    found.push((stage, score.set, score.kind, missing, score.total));
+                }
             }
         }
         Ok(found)
     }
+}
+
+/// How scores came about.
+fn told(conditions: &Conditions) -> String {
+    let cut = match conditions.restrict {
+        0 => String::new(),
+        words => format!(", among all words and among the {} first", thousands(words as u64)),
+    };
+    let draws = match conditions.bootstrap {
+        0 => "There are no intervals.".to_owned(),
+        draws => format!("Intervals are from {} bootstrap draws.", thousands(draws as u64)),
+    };
+    let baseline = match &conditions.baseline {
+        None => String::new(),
+        Some(shape) => format!(
+            " The baseline has {} words of {} dimensions; both are compared on what both cover.",
+            thousands(shape.words as u64),
+            shape.dimensions
+        ),
+    };
+    format!(
+        "In percent, over what is covered, as the column “used” says; if all else were wrong, as “all” says. \
+         {}; vectors at {}; analogies by {}{cut}. {draws}{baseline}",
+        if conditions.lowercase { "Words whatever their case" } else { "Words in their case" },
+        conditions.normalization,
+        conditions.analogy_method.name(),
+    )
+}
+
+/// A stage, a test set and its kind, how much of it is not covered, and how much there is.
+pub(super) type NotCovered<'a> = (&'a Finished, String, Kind, u64, u64);
+
+/// The scores of an evaluation.
+pub(super) struct Evaluated {
+    pub(super) stage: String,
+    pub(super) conditions: String,
+    /// Whether there is a baseline.
+    pub(super) compared: bool,
+    pub(super) scores: Vec<ScoreRow>,
 }
 
 /// Points by epoch; within an epoch, if there are several of one, they are spread evenly.
@@ -137,15 +175,17 @@ fn losses(path: &Path, kind: &str) -> Result<(Vec<(f64, f64)>, &'static str)> {
 /// A line for each test set that was scored at the end of epochs.
 fn epoch_scores(path: &Path) -> Result<Vec<Line>> {
     let mut lines: Vec<Line> = Vec::new();
-    for batch in TableReader::open(path, Some(&["epoch", "set", "score"]), BATCH_ROWS)? {
+    for batch in TableReader::open(path, Some(&["epoch", "set", "kind", "score"]), BATCH_ROWS)? {
         let batch = batch?;
         let (epochs, scores) = (batch.u32("epoch")?, batch.f64("score")?);
-        for ((set, &epoch), &score) in batch.text("set")?.iter().zip(epochs).zip(scores) {
+        let sets = batch.text("set")?.iter().zip(batch.text("kind")?.iter());
+        for (((set, kind), &epoch), &score) in sets.zip(epochs).zip(scores) {
+            let set = &format!("{set} ({kind})");
             let point = (f64::from(epoch), score * 100.0);
-            match lines.iter_mut().find(|line| line.name == set) {
+            match lines.iter_mut().find(|line| line.name == *set) {
                 Some(line) => line.points.push(point),
                 None => {
-                    let (name, points) = (set.to_owned(), vec![point]);
+                    let (name, points) = (set.clone(), vec![point]);
                     lines.push(Line { name, points, reference: false });
                 }
             }
@@ -161,10 +201,8 @@ fn training_plot(title: String, caption: &str, mut lines: Vec<Line>) -> Option<T
         let mut index = 0..;
         line.points.retain(|_| index.next().is_some_and(|i| i % step == 0 || i == last));
     }
-    let legend = match lines.len() {
-        1 => Vec::new(),
-        _ => lines.iter().enumerate().map(|(i, line)| (color(i), line.name.clone())).collect(),
-    };
+    let named = lines.iter().enumerate().filter(|(_, line)| !line.name.is_empty());
+    let legend = named.map(|(i, line)| (color(i), dashes(i), line.name.clone())).collect();
     let axes = Axes { label: &title, x: "epoch", logarithmic: false, from_zero: true };
     let svg = plot(&lines, axes)?;
     Some(TrainingPlot { title, caption: caption.to_owned(), legend, svg })
@@ -179,10 +217,27 @@ fn score_row(score: &Score) -> ScoreRow {
         set: score.set.clone(),
         section: score.section.clone(),
         vocabulary: score.vocabulary.clone(),
-        measure: score.measure.name().to_owned(),
+        measure: score.measure.title().to_owned(),
         covered: thousands(score.covered),
         total: thousands(score.total),
         score: if known { percent(score.score) } else { "none".to_owned() },
+        score_oov_wrong: match score.score_oov_wrong.is_finite() {
+            true => percent(score.score_oov_wrong),
+            false => String::new(),
+        },
+        comparison: score.comparison.as_ref().map(|comparison| {
+            let (low, high) = comparison.interval;
+            let between = match low.is_finite() {
+                true => format!("{:+.1} to {:+.1}", low * 100.0, high * 100.0),
+                false => String::new(),
+            };
+            let p = if comparison.p.is_finite() {
+                format!("{:.3}", comparison.p)
+            } else {
+                String::new()
+            };
+            [format!("{:+.1}", comparison.difference() * 100.0), between, p]
+        }),
         interval: match interval {
             true => format!("{} to {}", percent(score.low), percent(score.high)),
             false => String::new(),
