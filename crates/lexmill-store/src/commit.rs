@@ -145,6 +145,10 @@ fn target(path: &Path) -> Result<PathBuf> {
     if path.file_name().is_none() {
         return Err(not("no name of a file"));
     }
+    // /dev/stdout may lead to a file, which is another's to write.
+    if ["/dev", "/proc"].iter().any(|system| path.starts_with(system)) {
+        return Err(not("a device or a pipe, not a file"));
+    }
     let path = match std::fs::canonicalize(path) {
         Ok(there) if path.is_symlink() => there,
         // It is what it is called, or can be made.
