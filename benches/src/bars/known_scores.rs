@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::lab::{Lab, remove};
 use crate::report::{Report, bar};
 
-/// Test set, part, vocabulary, and what gensim 4.4 or SciPy 1.16 says.
+/// Test set, part, vocabulary, and what gensim 4 or SciPy says.
 const KNOWN: [(&str, &str, &str, f64); 9] = [
     ("EN-WS-353-ALL", "total", "all", 0.503_32),
     ("EN-WS-353-SIM", "total", "all", 0.573_2),
