@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -74,8 +75,10 @@ impl AtomicFile {
             .truncate(false)
             .open(&temporary)
             .map_err(Error::io("create", &temporary))?;
-        // Two that write one file would end with a mixture of both.
-        if let Err(std::fs::TryLockError::WouldBlock) = file.try_lock() {
+        // Two that write one file would end with a mixture of both. The lock is held until the file
+        // has its name or is gone, so one that comes by it later has a file of another name.
+        let locked = matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock));
+        if locked || !is_at(&file, &temporary) {
             let source = io::Error::other("another process is writing it");
             return Err(Error::io("write", path)(source));
         }
@@ -106,36 +109,37 @@ impl AtomicFile {
     ///
     /// # Errors
     /// If anything of that fails. What has no name then is not there.
-    pub fn commit_together(files: Vec<(AtomicFile, String, u64)>) -> Result<Vec<FileEntry>> {
-        let (mut written, mut entries) = (Vec::new(), Vec::new());
-        for (mut file, name, rows) in files {
-            let writer = file.writer.take().expect("taken only here and on drop");
-            let leftover = Leftover(file.temporary.clone());
-            let hashing = writer
-                .into_inner()
-                .map_err(|e| e.into_error())
-                .map_err(Error::io("write", &file.temporary))?;
+    pub fn commit_together(mut files: Vec<(AtomicFile, String, u64)>) -> Result<Vec<FileEntry>> {
+        let mut entries = Vec::with_capacity(files.len());
+        for (file, name, rows) in &mut files {
+            let writer = file.writer.as_mut().expect("open until committed");
+            writer.flush().map_err(Error::io("write", &file.temporary))?;
+            let hashing = writer.get_ref();
             hashing.file.sync_all().map_err(Error::io("write", &file.temporary))?;
             let blake3 = hashing.hasher.finalize().to_hex().to_string();
-            entries.push(FileEntry { path: name, rows, bytes: hashing.bytes, blake3 });
-            written.push((leftover, file.path.clone()));
+            entries.push(FileEntry {
+                path: std::mem::take(name),
+                rows: *rows,
+                bytes: hashing.bytes,
+                blake3,
+            });
         }
-        for (leftover, path) in written {
-            std::fs::rename(&leftover.0, &path).map_err(Error::io("rename", &leftover.0))?;
-            // It has another name now.
-            std::mem::forget(leftover);
+        for (file, _, _) in &mut files {
+            std::fs::rename(&file.temporary, &file.path)
+                .map_err(Error::io("rename", &file.temporary))?;
+            // It has another name now: nothing is left to remove, and the lock may go.
+            file.writer = None;
         }
         Ok(entries)
     }
 }
 
-/// A temporary file that goes unless it gets its name.
-struct Leftover(PathBuf);
-
-impl Drop for Leftover {
-    fn drop(&mut self) {
-        // Best effort, as with a file that is dropped before.
-        let _removed = std::fs::remove_file(&self.0);
+/// Whether an open file still is the one of that name.
+fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |found: std::fs::Metadata| (found.dev(), found.ino());
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(open), Ok(named)) => identity(open) == identity(named),
+        _ => false,
     }
 }
 
@@ -174,7 +178,8 @@ impl Write for AtomicFile {
 impl Drop for AtomicFile {
     fn drop(&mut self) {
         if let Some(writer) = self.writer.take() {
-            drop(writer.into_parts());
+            // Not written any more, but open, and with that locked, until the name is gone.
+            let _open = writer.into_parts();
             // Best effort: what is left over is swept when the directory is next written to.
             let _removed = std::fs::remove_file(&self.temporary);
         }
@@ -285,6 +290,18 @@ mod tests {
         assert_eq!(std::fs::read(path("b")).unwrap(), b"two");
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
         AtomicFile::create(&path("a")).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_got_its_name_meanwhile_is_told_from_a_new_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let open = File::create(path("a")).unwrap();
+        assert!(is_at(&open, &path("a")));
+        std::fs::rename(path("a"), path("b")).unwrap();
+        assert!(!is_at(&open, &path("a")));
+        File::create(path("a")).unwrap();
+        assert!(!is_at(&open, &path("a")));
     }
 
     #[test]
