@@ -9,7 +9,7 @@ use lexmill_pipeline::{Condition, Kind, Observer};
 use lexmill_store::{ByteSize, Event, Manifest, Progress};
 
 use crate::args::{LogFormat, RunSettings};
-use crate::output::{duration, tell, thousands};
+use crate::output::{duration, percent, tell, thousands};
 
 /// How often a line tells of progress where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -107,10 +107,6 @@ impl Reporter {
 fn scores(sets: &[(String, f64)]) -> String {
     let sets = sets.iter().map(|(set, score)| format!("{set} {}", percent(*score)));
     sets.collect::<Vec<_>>().join(", ")
-}
-
-fn percent(score: f64) -> String {
-    if score.is_nan() { "-".to_owned() } else { format!("{:.1}", score * 100.0) }
 }
 
 /// An amount of some unit.

@@ -73,6 +73,11 @@ pub(crate) fn thousands(number: u64) -> String {
     out
 }
 
+/// A score from 0 to 1 as the tables of papers have it, ×100; `-` where there is none.
+pub(crate) fn percent(score: f64) -> String {
+    if score.is_nan() { "-".to_owned() } else { format!("{:.1}", score * 100.0) }
+}
+
 /// Seconds as people say them.
 pub(crate) fn duration(seconds: f64) -> String {
     match seconds {

@@ -8,7 +8,7 @@ use lexmill_eval::evaluate::SCORES;
 use lexmill_eval::{Comparison, Conditions, Kind, Score, read_conditions, read_scores};
 use serde_json::{Value, json};
 
-use crate::output::{table, thousands};
+use crate::output::{percent, table, thousands};
 
 /// The scores of a finished evaluate stage, for people.
 pub(crate) fn as_text(stage: &Path) -> Result<String> {
@@ -88,10 +88,6 @@ fn compared(mut row: Vec<String>, comparison: &Comparison) -> Vec<String> {
         thousands(comparison.common),
     ]);
     row
-}
-
-fn percent(x: f64) -> String {
-    if x.is_nan() { "-".to_owned() } else { format!("{:.1}", x * 100.0) }
 }
 
 fn interval((low, high): (f64, f64)) -> String {
