@@ -384,12 +384,18 @@ impl FastTextFile {
     pub fn embeddings(&self) -> Result<Embeddings> {
         let vocabulary = Vocabulary::from_words(self.words.clone(), self.counts.iter().copied());
         let mut vectors = vec![0.0; self.len() * self.dim];
+        self.compose_words(0, &mut vectors)?;
+        Embeddings::new(vocabulary, self.dim, vectors).map_err(|error| error.in_file(&self.path))
+    }
+
+    /// The composed vectors of the words from `first` on, as many as `vectors` has room for.
+    fn compose_words(&self, first: u32, vectors: &mut [f32]) -> Result<()> {
         let (mut buckets, mut row) = (Vec::new(), vec![0.0; self.dim]);
-        for (id, vector) in (0..).zip(vectors.chunks_exact_mut(self.dim)) {
+        for (id, vector) in (first..).zip(vectors.chunks_exact_mut(self.dim)) {
             self.settings.subwords.buckets(self.words.word(id), &mut buckets);
             self.compose(Some(id), &buckets, &mut row, vector)?;
         }
-        Embeddings::new(vocabulary, self.dim, vectors).map_err(|error| error.in_file(&self.path))
+        Ok(())
     }
 }
 
@@ -397,8 +403,6 @@ impl FastTextFile {
 pub(crate) struct FastTextWords {
     file: FastTextFile,
     next: u32,
-    buckets: Vec<u32>,
-    row: Vec<f32>,
 }
 
 /// Words whose vectors are composed at a time.
@@ -406,8 +410,7 @@ const BATCH_WORDS: usize = 1 << 10;
 
 impl FastTextWords {
     pub(crate) fn new(file: FastTextFile) -> FastTextWords {
-        let row = vec![0.0; file.dim];
-        FastTextWords { file, next: 0, buckets: Vec::new(), row }
+        FastTextWords { file, next: 0 }
     }
 }
 
@@ -425,16 +428,12 @@ impl Source for FastTextWords {
         let first = self.next as usize;
         let end = file.len().min(first + BATCH_WORDS);
         let mut rows = Rows::of_vectors(vec![0.0; (end - first) * dim]);
-        let mut vectors = std::mem::take(&mut rows.vectors);
-        for vector in vectors.chunks_exact_mut(dim) {
-            let word = file.words.word(self.next);
-            file.settings.subwords.buckets(word, &mut self.buckets);
-            file.compose(Some(self.next), &self.buckets, &mut self.row, vector)?;
-            rows.push_word(word);
-            self.next += 1;
+        file.compose_words(self.next, &mut rows.vectors)?;
+        for id in self.next..end as u32 {
+            rows.push_word(file.words.word(id));
         }
         rows.counts.extend_from_slice(&file.counts[first..end]);
-        rows.vectors = vectors;
+        self.next = end as u32;
         Ok((end > first).then_some(rows))
     }
 }
