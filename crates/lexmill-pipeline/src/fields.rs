@@ -231,7 +231,7 @@ const WORD2VEC: &[Field] = &[
     field("portion_tokens", "Tokens that are cut into examples at a time [by window and loss]"),
     field(
         "batch_windows",
-        "Windows trained between two looks at input rows, with CBOW and subwords [512]",
+        "Windows trained between two looks at input rows: CBOW [512], subwords [1024]",
     ),
     SCORE_SIMILARITY,
     SCORE_ANALOGIES,

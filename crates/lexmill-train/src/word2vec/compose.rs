@@ -317,8 +317,15 @@ impl Batching<'_> {
             .collect();
         let groups = self.groups(words.len());
         let pairs = self.pairs(&groups, |f| {
-            for (&row, &window) in centers.iter().zip(order) {
-                around[windows[window].1.clone()].iter().for_each(|&word| f(row, word));
+            // Examples of one center that follow each other would share negatives, and it would meet
+            // fewer of them: the first context of each window comes first, then the second of each.
+            let longest = windows.iter().map(|window| window.1.len()).max().unwrap_or(0);
+            for place in 0..longest {
+                for (&row, &window) in centers.iter().zip(order) {
+                    if let Some(&word) = around[windows[window].1.clone()].get(place) {
+                        f(row, word);
+                    }
+                }
             }
         });
         // Each input is one word.

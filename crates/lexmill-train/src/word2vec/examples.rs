@@ -202,8 +202,10 @@ impl<T: Copy> Sorting<T> {
 }
 
 /// The skip-gram examples of a range of centers, by tile (`row block · column blocks + column
-/// block`): the center is the input, and predicts each of its contexts. Also how many predictions
-/// there are, each of which has several examples with hierarchical softmax.
+/// block`): the center is the input, and predicts each of its contexts. With hierarchical softmax each
+/// context is the input and predicts the center, as in word2vec.c: the pairs are the same, but nodes
+/// move by several inputs in a row, and that gives better vectors. Also how many predictions there are,
+/// each of which has several examples with hierarchical softmax.
 pub(crate) fn skipgram(
     kept: &[u32],
     centers: Range<usize>,
@@ -225,11 +227,15 @@ pub(crate) fn skipgram(
             if kept[center] == START {
                 continue;
             }
-            let (row_block, row) = inputs.of(kept[center]);
-            let first = row_block * outputs.blocks();
-            contexts(kept, center, reach as usize, |word| {
+            contexts(kept, center, reach as usize, |context| {
+                let (input, predicted) = match outputs {
+                    Outputs::Words(_) => (kept[center], context),
+                    Outputs::Nodes(_) => (context, kept[center]),
+                };
+                let (row_block, row) = inputs.of(input);
+                let first = row_block * outputs.blocks();
                 predictions += 1;
-                outputs.of(word, |block, target| f(first + block, Pair { row, target }));
+                outputs.of(predicted, |block, target| f(first + block, Pair { row, target }));
             });
         }
         predictions
@@ -245,7 +251,32 @@ pub(crate) fn skipgram(
 
 #[cfg(test)]
 mod tests {
+    use lexmill_vocab::{Vocabulary, WordCount};
+
     use super::*;
+
+    #[test]
+    fn with_a_tree_contexts_predict_their_center() {
+        let words =
+            (0..21u32).map(|i| WordCount { word: format!("{i:02}"), count: 100 - u64::from(i) });
+        let vocabulary = Vocabulary::ranked(words.collect(), None, &[]);
+        let tree = Tree::new(&vocabulary, vocabulary.counts(), 2);
+        let kept: Vec<u32> = vec![START, 3, 7, 20];
+        let inputs = Split::new(BlockLayout::new(21, 4));
+        let outputs = Outputs::Nodes(&tree);
+        let (sorted, predictions) = skipgram(&kept, 1..4, &[1, 1, 2], outputs, inputs);
+        assert_eq!(predictions, 5);
+        let mut expected: Vec<Vec<Pair>> = vec![Vec::new(); 4 * 2];
+        for (center, context) in [(3, 7), (7, 3), (7, 20), (20, 7), (20, 3)] {
+            let (row_block, row) = inputs.of(context);
+            outputs.of(center, |block, target| {
+                expected[(row_block * 2 + block) as usize].push(Pair { row, target });
+            });
+        }
+        for (tile, expected) in expected.iter().enumerate() {
+            assert_eq!(sorted.items(tile), expected);
+        }
+    }
 
     #[test]
     fn examples_are_the_pairs_of_all_windows() {

@@ -290,7 +290,10 @@ impl Given {
             initial_vectors: self.initial_vectors,
             blocks: self.blocks,
             portion_tokens: self.portion_tokens,
-            batch_windows: self.batch_windows.unwrap_or(512),
+            batch_windows: self.batch_windows.unwrap_or(match architecture {
+                Architecture::Skipgram => 1024,
+                Architecture::Cbow => 512,
+            }),
             score_similarity: self.score_similarity.unwrap_or_default(),
             score_analogies: self.score_analogies.unwrap_or_default(),
             score_every: self.score_every.unwrap_or(1),
@@ -412,10 +415,14 @@ impl Word2vecSettings {
     }
 
     /// Tokens that are cut into examples at a time: 12 million examples or so if subsampling leaves
-    /// nothing out. It shows in the result, so it goes by settings alone.
+    /// nothing out. It shows in the result, so it goes by settings alone. With hierarchical softmax the
+    /// pieces of a path are trained one after the other, and vectors are worse the farther apart.
     pub(crate) fn portion(&self) -> u64 {
-        self.portion_tokens.unwrap_or_else(|| {
-            ((2u64 << 20) * 5 / u64::from(self.window) / self.pieces()).clamp(1 << 16, 4 << 20)
+        self.portion_tokens.unwrap_or_else(|| match self.hierarchical() && !self.composed() {
+            true => 1 << 16,
+            false => {
+                ((2u64 << 20) * 5 / u64::from(self.window) / self.pieces()).clamp(1 << 16, 4 << 20)
+            }
         })
     }
 
