@@ -17,6 +17,7 @@
 //! | [`pipelines`] | every file in `pipelines/` is a good one |
 //! | [`readers`] | records of every format, and what is wrong with some |
 //! | [`regressions`] | what once went wrong |
+//! | [`reliability`] | damage that is found and mended, signals, run directories from strangers |
 //! | [`scores`] | every kind of test set, embeddings from anywhere, comparisons |
 //! | [`view`] | the report of a run, and the page to explore |
 //! | [`data`] | the dirty files of `$LEXMILL_DATA`, where it is set |
@@ -43,6 +44,7 @@ mod pipeline;
 mod pipelines;
 mod readers;
 mod regressions;
+mod reliability;
 mod scores;
 mod text;
 mod view;

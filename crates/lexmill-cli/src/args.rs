@@ -94,6 +94,23 @@ pub(crate) struct PipelineArgs {
     pub(crate) dir: Option<PathBuf>,
 }
 
+/// What is to be compared with what was written.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct VerifyArgs {
+    /// A run directory, or that of a stage
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// Make the stages again of which something is damaged, by this pipeline file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) repair: Option<PathBuf>,
+    /// Change a field of the file, as it was changed for the run
+    #[arg(long, value_name = "KEY=VALUE", requires = "repair")]
+    pub(crate) set: Vec<String>,
+    /// Write JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run what is not done of a pipeline
@@ -131,6 +148,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Compare every file of a run with what was written: find flipped bits, lost and cut files
+    Verify(VerifyArgs),
     /// Run the [[test]] blocks of a pipeline file: text in, expected tokens out
     Test {
         #[command(flatten)]
@@ -193,6 +212,8 @@ pub(crate) enum Task {
     Validate(PipelineArgs),
     /// Show how a run stands.
     Status(PipelineArgs, bool),
+    /// Look for damage.
+    Verify(VerifyArgs),
     /// Run the tests of a pipeline file.
     Test(PipelineArgs, bool),
     /// Show what the first documents of a corpus become.
@@ -275,6 +296,7 @@ pub(crate) fn parse() -> Request {
         Command::Plan { pipeline, json } => Task::Plan(pipeline, json),
         Command::Validate { pipeline } => Task::Validate(pipeline),
         Command::Status { pipeline, json } => Task::Status(pipeline, json),
+        Command::Verify(args) => Task::Verify(args),
         Command::Test { pipeline, json } => Task::Test(pipeline, json),
         Command::Neighbors(args) => Task::Neighbors(args),
         Command::Similarity(args) => Task::Similarity(args),

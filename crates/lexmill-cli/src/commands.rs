@@ -10,6 +10,7 @@ mod scores;
 mod stage;
 mod tokens;
 mod vectors;
+mod verify;
 mod view;
 
 use anyhow::{Context, Result};
@@ -27,6 +28,7 @@ pub(crate) fn execute(request: Request) -> Result<()> {
         Task::Plan(pipeline, json) => pipeline::plan(settings, &pipeline, json),
         Task::Validate(pipeline) => pipeline::validate(&pipeline),
         Task::Status(pipeline, json) => pipeline::status(&pipeline, json),
+        Task::Verify(args) => verify::run(settings, &args),
         Task::Test(pipeline, json) => tokens::test(&pipeline, json),
         Task::Preview { table, count, json } => tokens::preview(settings, table, count, json),
         Task::Stage { kind, table, inputs, output, json } => {

@@ -5,6 +5,7 @@ mod commands;
 mod logging;
 mod observer;
 mod output;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads our output has enough of it.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if let Some(code) = signals::exit_code() => {
+            output::tell(&format!("{error}"));
+            ExitCode::from(code)
+        }
         Err(error) => {
             output::complain(&error);
             ExitCode::FAILURE

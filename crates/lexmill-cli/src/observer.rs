@@ -2,14 +2,17 @@
 
 use std::io::IsTerminal;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lexmill_pipeline::{Condition, Kind, Observer};
-use lexmill_store::{ByteSize, Event, Manifest, Progress};
+use lexmill_store::{ByteSize, Event, Manifest, Progress, Stop};
 
 use crate::args::{LogFormat, RunSettings};
 use crate::output::{duration, percent, tell, thousands};
+use crate::signals::stop_on_signals;
 
 /// How often a line tells of progress where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -20,6 +23,9 @@ pub(crate) struct Reporter {
     json: bool,
     bar: Option<ProgressBar>,
     phase: Mutex<Option<Phase>>,
+    stop: Stop,
+    /// Whether it was told that a stop was asked for.
+    stopping: AtomicBool,
 }
 
 /// A stretch of work that counts in one unit.
@@ -42,7 +48,20 @@ impl Reporter {
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
-        Reporter { quiet: settings.quiet, json, bar, phase: Mutex::new(None) }
+        Reporter {
+            quiet: settings.quiet,
+            json,
+            bar,
+            phase: Mutex::new(None),
+            stop: Stop::default(),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// The same for work that signals stop.
+    pub(crate) fn stopping_on_signals(settings: &RunSettings) -> Result<Reporter> {
+        let stop = stop_on_signals().context("could not take care of signals")?;
+        Ok(Reporter { stop, ..Reporter::new(settings) })
     }
 
     /// Takes the bar away: some work is done.
@@ -118,6 +137,10 @@ fn amount(number: u64, unit: &str) -> String {
 }
 
 impl Observer for Reporter {
+    fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+
     fn fresh(&self, stage: &str, kind: Kind) {
         if self.json {
             tracing::info!(stage, kind = kind.name(), "fresh");
@@ -141,6 +164,12 @@ impl Observer for Reporter {
     fn works(&self, stage: &str, progress: &Progress) {
         for event in progress.take_events() {
             self.event(stage, &event);
+        }
+        if self.stop.is_asked() && !self.stopping.swap(true, Ordering::Relaxed) {
+            if self.json {
+                tracing::info!(stage, "stopping");
+            }
+            self.say("  stopping where work can go on from; again stops it at once");
         }
         let (done, total, unit) = progress.read();
         if unit.is_empty() {

@@ -16,9 +16,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use lexmill_store::table::vocabulary::write_vocabulary;
+use lexmill_store::workers::share;
 use lexmill_store::{
     Error as StoreError, FileEntry, Manifest, Progress, Resources, StageKey, StageWriter,
     UnitRecord,
@@ -79,7 +79,7 @@ pub fn run(
     let (text, shards) = token_shards(tokens)?;
     let blocks = settings.blocks.unwrap_or_else(|| BlockLayout::automatic_blocks(words.len()));
     let layout = BlockLayout::new(words.len(), blocks);
-    let growth = Growth::find(output, &key, &shards)?;
+    let growth = Growth::find(output, &key, &shards, resources.threads)?;
     // How the work is split is part of what its units mean.
     let way = if growth.is_some() { "growth" } else { "whole" };
     let stage = StageWriter::begin(output, &format!("{}-{way}", key.hash()))?;
@@ -214,6 +214,7 @@ impl Counting<'_> {
             self.write_run(&name, &text, false)?;
             names.push(name);
             self.progress.advance(tokens);
+            self.progress.go_on()?;
             start = end;
             if names.len() >= FAN_IN {
                 let merged = format!("{prefix} {:08}-{end:08}", range.start);
@@ -342,27 +343,11 @@ impl Counting<'_> {
         threads: usize,
         work: impl Fn(u32, &mut Accumulator) -> Result<()> + Sync,
     ) -> Result<()> {
-        let next = AtomicU32::new(0);
-        let failed = AtomicBool::new(false);
-        let worker = || {
+        share(threads, self.layout.blocks() as usize, self.progress, |tasks| {
             let mut sums = Accumulator::new(self.layout.slots());
-            while !failed.load(Ordering::Relaxed) {
-                let block = next.fetch_add(1, Ordering::Relaxed);
-                if block >= self.layout.blocks() {
-                    break;
-                }
-                work(block, &mut sums).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
-            }
-            Ok(())
-        };
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
-            let join = |worker: std::thread::ScopedJoinHandle<'_, Result<()>>| {
-                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            let results: Vec<Result<()>> = workers.into_iter().map(join).collect();
-            results.into_iter().collect()
-        })
+            tasks.into_iter().try_for_each(|block| work(block as u32, &mut sums))
+        })?;
+        Ok(())
     }
 
     fn complete(

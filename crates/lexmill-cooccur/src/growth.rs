@@ -18,7 +18,7 @@ use std::path::Path;
 
 use lexmill_store::table::tokens::{Tokens, read_token_shard};
 use lexmill_store::table::vocabulary::WordsReader;
-use lexmill_store::{Manifest, StageKey, UnitRecord};
+use lexmill_store::{Manifest, Progress, StageKey, UnitRecord};
 use lexmill_tokenize::shards::Shard;
 use lexmill_vocab::{BlockLayout, Vocabulary};
 use serde_json::{Value, json};
@@ -47,12 +47,16 @@ pub(crate) fn counted_shards(shards: &[Shard]) -> Value {
 impl Growth {
     /// The finished result in `output`, if it was counted the same way and its shards are all among
     /// `shards`, in the same order.
-    pub(crate) fn find(output: &Path, key: &StageKey, shards: &[Shard]) -> Result<Option<Growth>> {
+    pub(crate) fn find(
+        output: &Path,
+        key: &StageKey,
+        shards: &[Shard],
+        threads: usize,
+    ) -> Result<Option<Growth>> {
         let same = |old: &Manifest| {
             old.key.stage == KIND
                 && old.key.version == key.version
                 && old.key.settings == key.settings
-                && old.missing(output).is_none()
         };
         let Some(manifest) = Manifest::read(output).ok().flatten().filter(same) else {
             return Ok(None);
@@ -82,6 +86,9 @@ impl Growth {
         }
         let tokens = |which: &[usize]| which.iter().map(|&i| shards[i].tokens).sum::<u64>();
         if tokens(&new) > tokens(&old) {
+            return Ok(None);
+        }
+        if manifest.expect_whole(output, threads, &Progress::new()).is_err() {
             return Ok(None);
         }
         let grid = Grid::open(output)?;

@@ -44,7 +44,7 @@ impl Removing<'_> {
         let fates = Mutex::new(Fates::open(table, self.shards, rows)?);
         let files: HashMap<&str, &FileEntry> =
             self.manifest.files.iter().map(|file| (file.path.as_str(), file)).collect();
-        let made = share(threads, self.shards.len(), |tasks| {
+        let made = share(threads, self.shards.len(), self.progress, |tasks| {
             let mut remover = Remover::default();
             let mut records = Vec::new();
             // A task is to take the next shard: the table is read in its order.

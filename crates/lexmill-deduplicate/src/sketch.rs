@@ -211,7 +211,7 @@ impl Sketching<'_> {
         let tokens = |shard: &Shard| shard.tokens;
         self.progress.begin("tokens", self.shards.iter().map(tokens).sum());
         let threads = threads_with_room(self.shards, TOKEN_BYTES, self.data_bytes, self.threads);
-        let made = share(threads, self.shards.len(), |tasks| {
+        let made = share(threads, self.shards.len(), self.progress, |tasks| {
             let mut sketcher = Sketcher::new(self.settings);
             let (mut text, mut later) = (Text::default(), Text::default());
             let mut made = Vec::new();

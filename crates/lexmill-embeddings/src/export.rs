@@ -151,6 +151,7 @@ pub fn run(
                 record.clone()
             }
             None => {
+                progress.go_on()?;
                 let path = stage.path(format.file_name());
                 let (files, dim) = match format {
                     Format::FasttextBin => {

@@ -112,6 +112,7 @@ pub fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn Source>> {
     if path.is_dir() {
         return open_stage(path, options);
     }
+    Manifest::expect_file(path)?;
     let file = File::open(path).map_err(StoreError::io("open", path))?;
     let mut reader = BufReader::with_capacity(BUFFER_BYTES, file);
     let start = reader.fill_buf().map_err(StoreError::io("read", path))?;
@@ -264,6 +265,7 @@ fn open_stage(directory: &Path, options: &ReadOptions) -> Result<Box<dyn Source>
     let kinds: Vec<&str> = [export::KIND].iter().chain(KINDS).copied().collect();
     let manifest = Manifest::expect(directory, &kinds)?;
     if manifest.key.stage != export::KIND {
+        manifest.expect_files(directory, |_| true)?;
         if options.words.is_some() {
             return Err(Error::WordsTwice { path: directory.to_owned() });
         }
@@ -282,6 +284,9 @@ fn open_stage(directory: &Path, options: &ReadOptions) -> Result<Box<dyn Source>
             return Err(Error::NotExported { path, format, found: names.join(", ") });
         }
     };
+    // The file itself is looked at when it is opened; with an array goes the file of its words.
+    let words = |name: &str| name.starts_with(format.file_name()) && name != format.file_name();
+    manifest.expect_files(directory, words)?;
     let options = ReadOptions { format: Some(format), words: options.words.clone() };
     open(&directory.join(format.file_name()), &options)
 }

@@ -57,14 +57,15 @@ impl SubwordVectors {
         if manifest.key.stage == export::KIND {
             // A .bin's words have the vectors of the other files only if W was chosen.
             let name = Format::FasttextBin.file_name();
-            return match has(name) && VectorChoice::keeps_words(&manifest) {
-                true => of_file(&path.join(name)),
-                false => Ok(None),
-            };
+            if !has(name) || !VectorChoice::keeps_words(&manifest) {
+                return Ok(None);
+            }
+            return of_file(&path.join(name));
         }
         if !model::KINDS.contains(&manifest.key.stage.as_str()) || !has(NGRAMS) {
             return Ok(None);
         }
+        manifest.expect_files(path, |_| true)?;
         Ok(Some(SubwordVectors(Source::Model(Model::read(path)?))))
     }
 
@@ -113,6 +114,7 @@ impl SubwordVectors {
 }
 
 fn of_file(path: &Path) -> Result<Option<SubwordVectors>> {
+    Manifest::expect_file(path)?;
     let file = FastTextFile::open(path)?;
     let some = !file.settings().subwords.is_none();
     Ok(some.then_some(SubwordVectors(Source::File(file))))

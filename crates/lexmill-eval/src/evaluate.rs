@@ -68,6 +68,7 @@ pub fn run(
     let mut models = None;
     let (mut scores, mut conditions, mut report) = (Vec::new(), None, Vec::new());
     for task in &tasks {
+        progress.go_on()?;
         let record = match stage.unit(&task.unit) {
             Some(record) => record.clone(),
             None => {

@@ -176,7 +176,7 @@ impl Counting<'_> {
         // Names sort as their numbers do; after a kill, some may be missing.
         let last = runs.last().and_then(|run| run.file_stem()?.to_str()?.parse::<usize>().ok());
         let number = AtomicUsize::new(last.map_or(0, |last| last + 1));
-        let ends = share(threads as usize, todo.len(), |tasks| {
+        let ends = share(threads as usize, todo.len(), self.progress, |tasks| {
             let (mut table, mut spilled) = (Table::default(), Vec::new());
             let (mut edges, mut text) = (BTreeMap::new(), Tokens::default());
             for i in tasks.map(|task| todo[task]) {

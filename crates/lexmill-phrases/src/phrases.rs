@@ -151,7 +151,7 @@ fn join(
     threads: usize,
     progress: &Progress,
 ) -> Result<Vec<UnitRecord>> {
-    let made = share(threads, shards.len(), |tasks| {
+    let made = share(threads, shards.len(), progress, |tasks| {
         let mut joiner = Joiner::new(phrases, borders);
         let mut records = Vec::new();
         for number in tasks {

@@ -41,6 +41,12 @@ pub enum Error {
         /// Its input.
         input: String,
     },
+    /// A directory was to be verified that holds no stage.
+    #[error("{path:?} holds no stage of lexmill's: name a run directory, or that of a stage")]
+    NothingToVerify {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A stage failed.
     #[error("stage {stage:?}: {source}")]
     Stage {

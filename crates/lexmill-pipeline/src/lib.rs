@@ -15,6 +15,7 @@ mod kinds;
 mod plan;
 mod run;
 mod tokens;
+mod verify;
 
 pub use definition::{Definition, Problem, Stage, Test, read_value, render_problems};
 pub use error::{Error, Result};
@@ -22,5 +23,6 @@ pub use estimate::Estimate;
 pub use fields::{Field, fields};
 pub use kinds::{KINDS, Kind, Settings};
 pub use plan::{Condition, Plan, PlannedStage, resolve_selection};
-pub use run::{Observer, Status, default_directory, read_status, run, run_stage, watch};
+pub use run::{Observer, Status, default_directory, read_status, repair, run, run_stage, watch};
 pub use tokens::{TestResult, preview_stage, run_tests};
+pub use verify::{Verification, VerifiedStage, verify};

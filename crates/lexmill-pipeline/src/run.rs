@@ -1,12 +1,14 @@
 //! Doing what is not done.
 
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lexmill_store::history::{StageRun, peak_memory, reset_peak_memory};
+use lexmill_store::history::{StageRun, drop_damaged_lines, peak_memory, reset_peak_memory};
 use lexmill_store::{
-    AtomicFile, Error as StoreError, Manifest, Progress, Resources, RunLock, settle,
+    Error as StoreError, Manifest, Progress, Resources, RunLock, Stop, read_sealed, settle,
+    write_sealed,
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,10 +16,11 @@ use crate::definition::{Definition, Stage};
 use crate::error::{Error, Result};
 use crate::kinds::{Kind, Outside, Settings};
 use crate::plan::{Condition, condition, inputs};
+use crate::verify::{Verification, verify};
 
 pub(crate) const HASHES: &str = ".corpus-hashes.json";
 const LOCK: &str = ".lock";
-const STATUS: &str = ".status.json";
+pub(crate) const STATUS: &str = ".status.json";
 
 /// How often an observer is asked to look.
 const TICK: Duration = Duration::from_millis(100);
@@ -26,6 +29,10 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 
 /// Somebody who is told what a run does.
 pub trait Observer: Sync {
+    /// What asks the run to end at the next place from which it can go on.
+    fn stop(&self) -> Stop {
+        Stop::default()
+    }
     /// A stage is fresh and is left as it is.
     fn fresh(&self, stage: &str, kind: Kind);
     /// A stage begins.
@@ -66,8 +73,7 @@ pub fn default_directory(definition: &Definition) -> PathBuf {
 
 /// The status of a run directory, if a run ever wrote one.
 pub fn read_status(directory: &Path) -> Option<Status> {
-    let text = std::fs::read(directory.join(STATUS)).ok()?;
-    let mut status: Status = serde_json::from_slice(&text).ok()?;
+    let mut status: Status = read_sealed(&directory.join(STATUS))?;
     let lock = std::fs::File::open(directory.join(LOCK)).ok();
     // Not having it says that somebody else has.
     status.running = lock.is_some_and(|file| file.try_lock_shared().is_err());
@@ -85,11 +91,59 @@ pub fn run(
     resources: &Resources,
     observer: &dyn Observer,
 ) -> Result<usize> {
+    let _lock = begin(definition, directory)?;
+    run_locked(definition, directory, selected, resources, observer, &Damaged::new())
+}
+
+/// Takes the lock of a run directory, and ends what was cut off between two renames.
+fn begin(definition: &Definition, directory: &Path) -> Result<RunLock> {
     std::fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
-    let _lock = RunLock::acquire(&directory.join(LOCK), directory)?;
+    let lock = RunLock::acquire(&directory.join(LOCK), directory)?;
     for stage in &definition.stages {
         settle(&directory.join(&stage.id))?;
     }
+    Ok(lock)
+}
+
+/// Makes again the stages of which something is damaged, and no others. Returns what was found, and how
+/// many stages were made.
+///
+/// # Errors
+/// If another process runs in the directory, or a stage fails; what is done stays done.
+pub fn repair(
+    definition: &Definition,
+    directory: &Path,
+    resources: &Resources,
+    observer: &dyn Observer,
+) -> Result<(Verification, usize)> {
+    let _lock = begin(definition, directory)?;
+    let found =
+        watch("verify", observer, |progress| verify(directory, resources.threads, progress))?;
+    // Nothing depends on them.
+    drop_damaged_lines(directory)?;
+    for note in found.notes.iter().filter(|note| [HASHES, STATUS].contains(&&*note.file)) {
+        let path = directory.join(&note.file);
+        std::fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+    }
+    let damaged = found.reasons();
+    let stages = definition.stages.iter().map(|stage| stage.id.clone());
+    let selected: Vec<String> = stages.filter(|stage| damaged.contains_key(stage)).collect();
+    let ran = run_locked(definition, directory, &selected, resources, observer, &damaged)?;
+    Ok((found, ran))
+}
+
+/// Why finished stages are not to be used as they are, by name.
+type Damaged = BTreeMap<String, Vec<String>>;
+
+/// Runs the selected stages that are not fresh, or damaged.
+fn run_locked(
+    definition: &Definition,
+    directory: &Path,
+    selected: &[String],
+    resources: &Resources,
+    observer: &dyn Observer,
+    damaged: &Damaged,
+) -> Result<usize> {
     let stages: Vec<&Stage> =
         definition.stages.iter().filter(|stage| selected.contains(&stage.id)).collect();
     // Before any work: a test set that is missing must not be found out after a night's training.
@@ -99,34 +153,57 @@ pub fn run(
         outside.map_err(|source| Error::Stage { stage: stage.id.clone(), source })
     };
     let outside = stages.iter().map(look).collect::<Result<Vec<Outside>>>()?;
-    let mut ran = 0;
+    let (mut ran, mut whole) = (0, HashSet::new());
     for (stage, mut outside) in stages.into_iter().zip(outside) {
         // Earlier stages may have taken hours: what is read now is what counts. The corpus is watched
         // while it is read.
         if stage.kind != Kind::Tokenize {
             outside = look(&stage)?;
         }
-        ran += usize::from(one(definition, stage, &outside, directory, resources, observer)?);
+        let place = Place { definition, directory, damaged };
+        ran += usize::from(one(place, stage, &outside, resources, observer, &mut whole)?);
+    }
+    // It is of a stage at work.
+    let status = directory.join(STATUS);
+    match std::fs::remove_file(&status) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            tracing::debug!(%e, "the status stays behind");
+        }
+        _ => {}
     }
     Ok(ran)
 }
 
-/// Runs a stage if it is not fresh; returns whether it ran.
+/// Where a stage stands.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    definition: &'a Definition,
+    directory: &'a Path,
+    damaged: &'a Damaged,
+}
+
+/// Runs a stage if it is not fresh; returns whether it ran. Inputs are compared with what was written,
+/// once: those that are in `whole` have been, or were just made.
 fn one(
-    definition: &Definition,
+    Place { definition, directory, damaged }: Place<'_>,
     stage: &Stage,
     outside: &Outside,
-    directory: &Path,
     resources: &Resources,
     observer: &dyn Observer,
+    whole: &mut HashSet<String>,
 ) -> Result<bool> {
     let failed = |source| Error::Stage { stage: stage.id.clone(), source };
     let mut manifests = Vec::new();
     for input in &stage.inputs {
         let kind = definition.stages.iter().find(|other| other.id == *input).map(|o| o.kind.name());
         let kinds: Vec<&str> = kind.into_iter().collect();
-        let manifest = Manifest::expect(&directory.join(input), &kinds)
-            .map_err(|_| Error::InputNotDone { stage: stage.id.clone(), input: input.clone() })?;
+        let manifest = Manifest::expect(&directory.join(input), &kinds);
+        let manifest = manifest.map_err(|error| match error {
+            StoreError::NotAStage { .. } => {
+                Error::InputNotDone { stage: stage.id.clone(), input: input.clone() }
+            }
+            other => other.into(),
+        })?;
         manifests.push((input.as_str(), manifest));
     }
     let fingerprint = |input: &str| {
@@ -136,7 +213,21 @@ fn one(
     let output = directory.join(&stage.id);
     let begun = directory.join(format!("{}.partial", stage.id)).is_dir();
     let live = outside.corpus.has_standard_input();
-    let found = condition(&output, Manifest::read(&output)?.as_ref(), &key, begun, live);
+    let damage = damaged.get(&stage.id);
+    let existing = match damage {
+        None => Manifest::read(&output)?,
+        Some(_) => Manifest::read(&output).ok().flatten(),
+    };
+    let mut found = condition(&output, existing.as_ref(), &key, begun, live);
+    if let Some(damage) = damage {
+        found = match found {
+            Condition::Stale { mut reasons } => {
+                reasons.extend(damage.iter().cloned());
+                Condition::Stale { reasons }
+            }
+            _ => Condition::Stale { reasons: damage.clone() },
+        };
+    }
     if found == Condition::Fresh {
         observer.fresh(&stage.id, stage.kind);
         return Ok(false);
@@ -146,10 +237,18 @@ fn one(
     let resumed = found == (Condition::Missing { begun: true });
     reset_peak_memory();
     let begun = Instant::now();
+    let unseen: Vec<(PathBuf, Manifest)> = manifests
+        .into_iter()
+        .filter(|(input, _)| whole.insert((*input).to_owned()))
+        .map(|(input, manifest)| (directory.join(input), manifest))
+        .collect();
     let manifest = watch_in(&stage.id, Some(directory), observer, |progress| {
+        progress.go_on()?;
+        expect_whole(&unseen, resources, progress)?;
         stage.settings.run(outside, &paths, &output, key, resources, progress)
     })
     .map_err(failed)?;
+    whole.insert(stage.id.clone());
     let took = begun.elapsed();
     let run = StageRun {
         stage: stage.id.clone(),
@@ -168,6 +267,19 @@ fn one(
     }
     observer.ends(&stage.id, stage.kind, &manifest, took);
     Ok(true)
+}
+
+/// Compares inputs with what was written: damage is to be found before it is used.
+fn expect_whole(
+    inputs: &[(PathBuf, Manifest)],
+    resources: &Resources,
+    progress: &Progress,
+) -> Result<(), StoreError> {
+    progress.begin("bytes", inputs.iter().map(|(_, manifest)| manifest.bytes()).sum());
+    progress.tell("comparing with what was written".to_owned());
+    inputs
+        .iter()
+        .try_for_each(|(path, manifest)| manifest.expect_whole(path, resources.threads, progress))
 }
 
 fn seconds_since_1970() -> u64 {
@@ -207,13 +319,16 @@ pub fn run_stage(
     let name = kind.name();
     let failed = |source| Error::Stage { stage: name.to_owned(), source };
     let settings = stage_settings(kind, table)?;
-    let mut fingerprints = std::collections::BTreeMap::new();
+    let (mut fingerprints, mut manifests) = (BTreeMap::new(), Vec::new());
     for ((field, kinds), path) in kind.inputs().iter().zip(input_directories) {
         let fingerprint = if kind.takes_embeddings() {
             lexmill_eval::embeddings_hash(path).map_err(|error| failed(error.into()))?
         } else {
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-            Manifest::expect(path, &kinds)?.fingerprint
+            let manifest = Manifest::expect(path, &kinds)?;
+            let fingerprint = manifest.fingerprint.clone();
+            manifests.push((path.clone(), manifest));
+            fingerprint
         };
         fingerprints.insert((*field).to_owned(), fingerprint);
     }
@@ -230,6 +345,7 @@ pub fn run_stage(
     observer.begins(name, kind, &found);
     let begun = Instant::now();
     let manifest = watch_in(name, None, observer, |progress| {
+        expect_whole(&manifests, resources, progress)?;
         settings.run(&outside, input_directories, output, key, resources, progress)
     })
     .map_err(failed)?;
@@ -249,7 +365,7 @@ fn watch_in<T>(
     observer: &dyn Observer,
     work: impl FnOnce(&Progress) -> T,
 ) -> T {
-    let progress = Progress::new();
+    let progress = Progress::until(observer.stop());
     let over = AtomicBool::new(false);
     let begun = Instant::now();
     std::thread::scope(|scope| {
@@ -297,12 +413,7 @@ fn write_status(
         written: seconds_since_1970(),
         running: true,
     };
-    let text = serde_json::to_vec(&status).unwrap_or_default();
-    let written = AtomicFile::create(&directory.join(STATUS)).and_then(|mut file| {
-        std::io::Write::write_all(&mut file, &text)
-            .map_err(StoreError::io("write", &directory.join(STATUS)))?;
-        file.commit("", 0)
-    });
+    let written = write_sealed(&directory.join(STATUS), &status);
     if let Err(error) = written {
         tracing::debug!(%error, "could not write the status");
     }

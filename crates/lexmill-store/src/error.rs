@@ -65,6 +65,26 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A file is not what the manifest of its stage says was written.
+    #[error(
+        "{path:?} is damaged: {problem}; `lexmill verify RUN --repair PIPELINE.toml` makes its stage again"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A manifest is not what was written, or of another version of the program.
+    #[error(
+        "{path:?} can't be used: {problem}; `lexmill verify RUN --repair PIPELINE.toml` makes its stage again"
+    )]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A directory is not a finished stage of the expected kind.
     #[error("{path:?} is not a finished {expected} stage: {problem}")]
     NotAStage {
@@ -83,6 +103,9 @@ pub enum Error {
         /// The directory.
         path: PathBuf,
     },
+    /// Somebody asked work to end before it was done.
+    #[error("stopped as asked: what is done is kept; the same command goes on with it")]
+    Stopped,
     /// Another process works on the directory.
     #[error("{path:?} is in use by {holder}; wait for it to end, or use another directory")]
     Locked {

@@ -8,7 +8,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::commit::write_whole;
+use crate::integrity::{seal, unseal};
+use crate::{Damage, Error, Result};
 
 /// The file's name in a run directory.
 const HISTORY: &str = ".history.jsonl";
@@ -46,8 +48,7 @@ impl StageRun {
     /// If the file can't be written.
     pub fn append(&self, directory: &Path) -> Result<()> {
         let path = directory.join(HISTORY);
-        let mut line = serde_json::to_vec(self).expect("plain data");
-        line.push(b'\n');
+        let mut line = (seal(self, false) + "\n").into_bytes();
         let mut write = || {
             let mut options = std::fs::OpenOptions::new();
             let mut file = options.create(true).append(true).read(true).open(&path)?;
@@ -78,8 +79,59 @@ impl StageRun {
         };
         let bytes = read().unwrap_or_default();
         let lines = bytes.split(|&byte| byte == b'\n');
-        lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+        lines.filter_map(read_line).collect()
     }
+}
+
+fn read_line(line: &[u8]) -> Option<StageRun> {
+    unseal(std::str::from_utf8(line).ok()?)
+}
+
+/// Lines of the history of a run directory that are not what was written. One at the end that was cut
+/// off by a crash is none.
+///
+/// # Errors
+/// If it is there but can't be read.
+pub fn damaged_lines(directory: &Path) -> Result<Vec<Damage>> {
+    let lines = lines_of(directory)?;
+    let damaged = lines.iter().enumerate().filter(|(_, line)| read_line(line).is_none());
+    let damage = |(i, _)| Damage {
+        file: HISTORY.to_owned(),
+        problem: format!("line {} is not what was written", i + 1),
+    };
+    Ok(damaged.map(damage).collect())
+}
+
+/// Takes such lines out of the history.
+///
+/// # Errors
+/// If it can't be read or written.
+pub fn drop_damaged_lines(directory: &Path) -> Result<()> {
+    let lines = lines_of(directory)?;
+    let whole: Vec<&Vec<u8>> = lines.iter().filter(|line| read_line(line).is_some()).collect();
+    if whole.len() == lines.len() {
+        return Ok(());
+    }
+    let mut text = Vec::new();
+    for line in whole {
+        text.extend_from_slice(line);
+        text.push(b'\n');
+    }
+    write_whole(&directory.join(HISTORY), &text)
+}
+
+/// The lines of the history that have an end.
+fn lines_of(directory: &Path) -> Result<Vec<Vec<u8>>> {
+    let path = directory.join(HISTORY);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::io("read", &path)(e)),
+    };
+    let mut lines: Vec<Vec<u8>> = bytes.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
+    // After the last end there is nothing, or what was cut off.
+    lines.pop();
+    Ok(lines)
 }
 
 /// Starts to watch the most memory that this process holds; it is read with [`peak_memory`]. Does nothing

@@ -5,6 +5,7 @@
 //! - [`AtomicFile`]: a file that appears whole, under its name, or not at all.
 //! - [`StageWriter`], [`Manifest`]: a stage directory that is complete or not there, and a journal of
 //!   the units of work that are done while it is being made.
+//! - [`Damage`]: files that are not what was written, found before they are used.
 //! - [`table`]: reading and writing Parquet in typed columns, and one module for each table with
 //!   its schema.
 //! - [`RunLock`]: one run at a time on a directory.
@@ -18,6 +19,7 @@ mod bytes;
 mod commit;
 mod error;
 pub mod history;
+mod integrity;
 mod lock;
 mod manifest;
 pub mod merge;
@@ -29,7 +31,8 @@ pub mod workers;
 pub use bytes::ByteSize;
 pub use commit::{AtomicFile, FileEntry, file_hash, parent, sync_directory};
 pub use error::{Error, Result};
+pub use integrity::{Damage, is_sealed, read_sealed, write_sealed};
 pub use lock::RunLock;
 pub use manifest::{Manifest, StageKey};
-pub use progress::{Event, Progress, Resources};
-pub use stage::{StageWriter, UnitRecord, settle};
+pub use progress::{Event, Progress, Resources, Stop};
+pub use stage::{StageWriter, UnitRecord, partial_damage, settle};

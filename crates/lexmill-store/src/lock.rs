@@ -10,7 +10,14 @@ use crate::{Error, Result};
 /// A held lock; let go when dropped, and by the operating system when the process dies.
 #[derive(Debug)]
 pub struct RunLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for RunLock {
+    fn drop(&mut self) {
+        // Best effort: who held it last is of no use to anybody.
+        let _emptied = self.file.set_len(0);
+    }
 }
 
 impl RunLock {
@@ -60,7 +67,7 @@ impl RunLock {
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(holder.as_bytes()))
             .map_err(Error::io("write", path))?;
-        Ok(RunLock { _file: file })
+        Ok(RunLock { file })
     }
 }
 

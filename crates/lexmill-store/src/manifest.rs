@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::commit::write_whole;
-use crate::{Error, FileEntry, Result};
+use crate::integrity::{Damage, damaged, expect_whole, stays_below, unseal, write_sealed};
+use crate::{Error, FileEntry, Progress, Result};
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 pub(crate) const MANIFEST: &str = "manifest.json";
+/// Folders of a stage that a file lies in, at most, with the stage's own.
+const DEEPEST: usize = 4;
 
 /// All that a stage's result depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,25 +72,32 @@ impl Manifest {
     /// The manifest of a stage directory, or `None` if there is none.
     ///
     /// # Errors
-    /// If it is there but can't be read.
+    /// If it is there but can't be read, or is not what was written ([`Error::Manifest`]).
     pub fn read(directory: &Path) -> Result<Option<Manifest>> {
         let path = directory.join(MANIFEST);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::io("read", &path)(e)),
         };
-        let manifest: Manifest = serde_json::from_str(&text).map_err(|e| {
-            Error::corrupt(
-                &path,
-                format!("{e}; delete {directory:?} and run again to make it anew"),
-            )
-        })?;
+        let damaged = |what: &str| Error::Manifest { path: path.clone(), problem: what.to_owned() };
+        let text = std::str::from_utf8(&bytes).map_err(|_| damaged("it is not UTF-8"))?;
+        let Some(manifest) = unseal::<Manifest>(text) else {
+            let format = serde_json::from_str::<Value>(text).ok();
+            let format = format.as_ref().and_then(|value| value["format"].as_u64());
+            return Err(match format.filter(|&format| format != u64::from(FORMAT)) {
+                Some(other) => {
+                    damaged(&format!("its format is {other}, this program reads {FORMAT}"))
+                }
+                None => damaged("its content is not what was written"),
+            });
+        };
         if manifest.format != FORMAT {
-            return Err(Error::corrupt(
-                &path,
-                format!("its format is {}, this program reads {FORMAT}", manifest.format),
-            ));
+            let format = manifest.format;
+            return Err(damaged(&format!("its format is {format}, this program reads {FORMAT}")));
+        }
+        if let Some(file) = manifest.files.iter().find(|file| !stays_below(&file.path)) {
+            return Err(damaged(&format!("it names {:?}, which is not below it", file.path)));
         }
         Ok(Some(manifest))
     }
@@ -135,6 +144,66 @@ impl Manifest {
         })
     }
 
+    /// Reads all files and compares them with what was written; bytes read count as progress.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] only.
+    pub fn damage(
+        &self,
+        directory: &Path,
+        threads: usize,
+        progress: &Progress,
+    ) -> Result<Vec<Damage>> {
+        damaged(directory, &self.files, threads, progress)
+    }
+
+    /// The same, for whoever is about to use them all.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if one is not what was written, [`Error::Stopped`] if work is to stop.
+    pub fn expect_whole(
+        &self,
+        directory: &Path,
+        threads: usize,
+        progress: &Progress,
+    ) -> Result<()> {
+        match self.damage(directory, threads, progress)?.into_iter().next() {
+            None => Ok(()),
+            Some(Damage { file, problem }) => {
+                Err(Error::Damaged { path: directory.join(file), problem })
+            }
+        }
+    }
+
+    /// Compares some of the files with what was written, for whoever is about to read them.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if one is not that.
+    pub fn expect_files(&self, directory: &Path, which: impl Fn(&str) -> bool) -> Result<()> {
+        let files = self.files.iter().filter(|file| which(&file.path));
+        files.into_iter().try_for_each(|file| expect_whole(directory, file))
+    }
+
+    /// Compares a file with what the manifest says of it of the stage that it lies in, if it lies in one.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it is not what was written; or if the manifest can't be read.
+    pub fn expect_file(path: &Path) -> Result<()> {
+        for directory in path.ancestors().skip(1).take(DEEPEST) {
+            let directory =
+                if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+            let Some(manifest) = Manifest::read(directory)? else { continue };
+            let name = path.strip_prefix(directory).unwrap_or(path);
+            return manifest.expect_files(directory, |listed| Path::new(listed) == name);
+        }
+        Ok(())
+    }
+
+    /// The bytes of all files.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
     /// Paths of the files below a folder of the stage directory, in the manifest's order.
     pub fn paths(&self, directory: &Path, folder: &str) -> Vec<PathBuf> {
         self.entries(folder).map(|file| directory.join(&file.path)).collect()
@@ -162,8 +231,6 @@ impl Manifest {
     }
 
     pub(crate) fn write(&self, directory: &Path) -> Result<()> {
-        let mut text = serde_json::to_string_pretty(self).expect("plain data");
-        text.push('\n');
-        write_whole(&directory.join(MANIFEST), text.as_bytes())
+        write_sealed(&directory.join(MANIFEST), self)
     }
 }

@@ -1,8 +1,10 @@
 //! How a stage is to run, and what it reports while it does.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use crate::{Error, Result};
 
 /// What a run may use. None of it shows in a result.
 #[derive(Debug, Clone)]
@@ -65,9 +67,31 @@ pub enum Event {
     Notice(String),
 }
 
-/// Counters that a stage turns and a reporter reads.
+/// Asks work to end at the next place from which it can go on.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks.
+    pub fn ask(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    /// Whether that has been asked.
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+
+    /// What asks once it is true, for who handles signals.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        self.0.clone()
+    }
+}
+
+/// Counters that a stage turns and a reporter reads; and the other way round, whether work is to stop.
 #[derive(Debug, Default)]
 pub struct Progress {
+    stop: Stop,
     total: AtomicU64,
     done: AtomicU64,
     unit: Mutex<&'static str>,
@@ -79,6 +103,24 @@ impl Progress {
     /// Nothing begun.
     pub fn new() -> Progress {
         Progress::default()
+    }
+
+    /// Nothing begun, and ends when `stop` asks for it.
+    pub fn until(stop: Stop) -> Progress {
+        Progress { stop, ..Progress::default() }
+    }
+
+    /// Whether work is to end at the next place from which it can go on.
+    pub fn is_to_stop(&self) -> bool {
+        self.stop.is_asked()
+    }
+
+    /// Goes on, unless work is to end: for places from which it can go on later.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] if it is to end.
+    pub fn go_on(&self) -> Result<()> {
+        if self.is_to_stop() { Err(Error::Stopped) } else { Ok(()) }
     }
 
     /// Begins a phase of `total` units (0 if nobody knows), such as "tokens".

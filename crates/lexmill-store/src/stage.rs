@@ -13,11 +13,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::commit::{TEMPORARY_SUFFIX, parent, sync_directory};
+use crate::integrity::{damaged, expect_whole, seal, stays_below, unseal};
 use crate::manifest::MANIFEST;
-use crate::{Error, FileEntry, Manifest, Result, RunLock, StageKey};
+use crate::{Damage, Error, FileEntry, Manifest, Progress, Result, RunLock, StageKey};
 
 const JOURNAL: &str = "journal.jsonl";
 const LOCK: &str = "lock";
@@ -31,12 +32,6 @@ pub struct UnitRecord {
     pub files: Vec<FileEntry>,
     /// What it counted.
     pub report: Value,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Line {
-    record: UnitRecord,
-    check: String,
 }
 
 /// A stage directory being made.
@@ -57,11 +52,6 @@ fn beside(target: &Path, suffix: &str) -> PathBuf {
     target.with_file_name(name)
 }
 
-fn check(record: &UnitRecord) -> String {
-    let text = serde_json::to_string(record).expect("plain data");
-    blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
-}
-
 impl StageWriter {
     /// Begins, or takes up again, the directory `target`. Units done earlier are kept if they were
     /// done under the same `purpose` (a hash of what they depend on); otherwise they are removed.
@@ -72,31 +62,19 @@ impl StageWriter {
         settle(target)?;
         let directory = beside(target, ".partial");
         let ours = directory.join(JOURNAL).exists() || directory.join(LOCK).exists();
-        if !ours && !is_free(&directory)? {
+        // Files are removed there: not behind a link, which anybody may have put there.
+        if directory.is_symlink() || !ours && !is_free(&directory)? {
             return Err(Error::Occupied { path: directory });
         }
         std::fs::create_dir_all(&directory).map_err(Error::io("create", &directory))?;
         let lock = RunLock::acquire(&directory.join(LOCK), target)?;
         let journal_path = directory.join(JOURNAL);
-        let header = format!("{{\"purpose\":\"{purpose}\"}}");
-        let text = std::fs::read_to_string(&journal_path).unwrap_or_default();
-        let mut units = BTreeMap::new();
-        if text.lines().next() == Some(&header) {
-            for line in text.lines().skip(1) {
-                // A torn last line is a unit that was not done.
-                let Ok(line) = serde_json::from_str::<Line>(line) else { break };
-                if check(&line.record) != line.check {
-                    break;
-                }
-                let whole = line.record.files.iter().all(|file| {
-                    std::fs::metadata(directory.join(&file.path))
-                        .is_ok_and(|found| found.len() == file.bytes)
-                });
-                if whole {
-                    units.insert(line.record.unit.clone(), line.record);
-                }
-            }
-        }
+        let header = seal(&json!({ "purpose": purpose }), false);
+        let units = match std::fs::read(&journal_path) {
+            Ok(bytes) => units_done(&directory, &bytes, &header)?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(e) => return Err(Error::io("read", &journal_path)(e)),
+        };
         sweep(&directory, &units)?;
         // The journal is written anew, so that nothing of a torn line stays in it.
         let mut content = header + "\n";
@@ -185,9 +163,10 @@ impl StageWriter {
     /// allows.
     ///
     /// # Errors
-    /// If it can't be linked or copied.
+    /// [`Error::Damaged`] if it is not what was written there; or if it can't be linked or copied.
     pub fn adopt(&self, from: &Path, file: &FileEntry) -> Result<()> {
         let (source, target) = (from.join(&file.path), self.path(&file.path));
+        expect_whole(from, file)?;
         if target.exists() {
             return Ok(());
         }
@@ -223,8 +202,107 @@ impl StageWriter {
 }
 
 fn journal_line(record: &UnitRecord) -> String {
-    let line = Line { record: record.clone(), check: check(record) };
-    serde_json::to_string(&line).expect("plain data") + "\n"
+    seal(record, false) + "\n"
+}
+
+/// The lines of a journal: `None` where one is not what was written. The last may have been cut off, and
+/// is left out then.
+fn journal_lines(journal: &[u8]) -> impl Iterator<Item = Option<UnitRecord>> {
+    let lines = journal.split(|&byte| byte == b'\n').skip(1).filter(|line| !line.is_empty());
+    let mut lines = lines.peekable();
+    let whole = journal.ends_with(b"\n");
+    std::iter::from_fn(move || {
+        let line = lines.next()?;
+        let record = std::str::from_utf8(line).ok().and_then(unseal::<UnitRecord>);
+        let record =
+            record.filter(|record| record.files.iter().all(|file| stays_below(&file.path)));
+        // Cut off by a crash, or by the end of the space on the disk: a unit that was not done.
+        let torn = record.is_none() && lines.peek().is_none() && !whole;
+        (!torn).then_some(record)
+    })
+}
+
+/// Whether the first line of a journal, which says what it is for, is what was written.
+fn header_is_whole(journal: &[u8]) -> bool {
+    let first = journal.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    std::str::from_utf8(first).ok().and_then(unseal::<Value>).is_some()
+}
+
+/// The units of a journal whose files are what they were.
+fn units_done(
+    directory: &Path,
+    journal: &[u8],
+    header: &str,
+) -> Result<BTreeMap<String, UnitRecord>> {
+    let first = journal.split(|&byte| byte == b'\n').next();
+    if first != Some(header.as_bytes()) {
+        if !header_is_whole(journal) {
+            let path = directory.join(JOURNAL);
+            tracing::warn!("{path:?} is damaged: what was begun is done again");
+        }
+        return Ok(BTreeMap::new());
+    }
+    let mut units = BTreeMap::new();
+    for record in journal_lines(journal) {
+        match record {
+            // A later line of the same unit says more.
+            Some(record) => _ = units.insert(record.unit.clone(), record),
+            None => tracing::warn!(
+                "a line of {:?} is damaged: what it was about is done again",
+                directory.join(JOURNAL)
+            ),
+        }
+    }
+    let files: Vec<FileEntry> = units.values().flat_map(|unit| unit.files.clone()).collect();
+    let damage = damaged(directory, &files, 2, &Progress::new())?;
+    for Damage { file, problem } in &damage {
+        // A power cut takes the names of files of units that are noted before these are synced.
+        if directory.join(file).exists() {
+            tracing::warn!("{:?} is damaged: {problem}; it is made again", directory.join(file));
+        }
+    }
+    let gone: HashSet<&str> = damage.iter().map(|damage| damage.file.as_str()).collect();
+    units.retain(|_, unit| !unit.files.iter().any(|file| gone.contains(file.path.as_str())));
+    Ok(units)
+}
+
+/// The files that an interrupted stage has noted as done and that are there, and which of them are not
+/// what was written;
+/// `None` if nothing was begun in `directory`, which is called `NAME.partial`. Bytes read count as
+/// progress.
+///
+/// # Errors
+/// If the journal can't be read.
+pub fn partial_damage(
+    directory: &Path,
+    threads: usize,
+    progress: &Progress,
+) -> Result<Option<(Vec<FileEntry>, Vec<Damage>)>> {
+    let path = directory.join(JOURNAL);
+    let journal = match std::fs::read(&path) {
+        Ok(journal) => journal,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Error::io("read", &path)(e)),
+    };
+    let line_damaged = || Damage {
+        file: JOURNAL.to_owned(),
+        problem: "a line is not what was written".to_owned(),
+    };
+    let (mut found, mut units) = (Vec::new(), BTreeMap::new());
+    if !header_is_whole(&journal) {
+        found.push(line_damaged());
+    }
+    for record in journal_lines(&journal) {
+        match record {
+            Some(record) => _ = units.insert(record.unit.clone(), record),
+            None => found.push(line_damaged()),
+        }
+    }
+    // Files that later units have made use of are gone, and so may be names that were not synced.
+    let files = units.into_values().flat_map(|unit| unit.files);
+    let files: Vec<FileEntry> = files.filter(|file| directory.join(&file.path).exists()).collect();
+    found.extend(damaged(directory, &files, threads, progress)?);
+    Ok(Some((files, found)))
 }
 
 /// Ends a replacement of the stage directory `target` that was cut off: a partial directory with a
@@ -277,6 +355,10 @@ fn is_free(path: &Path) -> Result<bool> {
 /// Removes a directory if it is a stage's. The manifest goes last, so that what is left by an
 /// interruption still is one.
 fn remove_stage(directory: &Path) -> Result<()> {
+    if directory.is_symlink() {
+        // What it leads to is not ours to remove.
+        return std::fs::remove_file(directory).map_err(Error::io("remove", directory));
+    }
     if !is_stage(directory) {
         return Ok(());
     }
@@ -301,6 +383,34 @@ fn sweep(directory: &Path, units: &BTreeMap<String, UnitRecord>) -> Result<()> {
     walk(directory, &mut |path| {
         listed.contains(path) || path == directory.join(JOURNAL) || path == directory.join(LOCK)
     })
+}
+
+impl Manifest {
+    /// Files in the directory that the manifest does not list, by name.
+    ///
+    /// # Errors
+    /// If the directory can't be listed.
+    pub fn strangers(&self, directory: &Path) -> Result<Vec<String>> {
+        let listed: HashSet<&str> = self.files.iter().map(|file| file.path.as_str()).collect();
+        let mut found = Vec::new();
+        let mut waiting = vec![directory.to_owned()];
+        while let Some(folder) = waiting.pop() {
+            for entry in std::fs::read_dir(&folder).map_err(Error::io("list", &folder))? {
+                let entry = entry.map_err(Error::io("list", &folder))?;
+                let path = entry.path();
+                if entry.file_type().map_err(Error::io("look at", &path))?.is_dir() {
+                    waiting.push(path);
+                    continue;
+                }
+                let name = path.strip_prefix(directory).unwrap_or(&path).to_string_lossy();
+                if !listed.contains(&*name) && ![MANIFEST, LOCK].contains(&&*name) {
+                    found.push(name.into_owned());
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
 }
 
 /// Removes every file below `directory` that `keep` does not want, and folders left empty.

@@ -4,13 +4,12 @@
 //! a second per few gigabytes, so hashes are remembered with each file's length and time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lexmill_store::{AtomicFile, file_hash};
+use lexmill_store::{file_hash, read_sealed, write_sealed};
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{Format, TokenizeSettings};
@@ -71,6 +70,12 @@ impl Group {
     }
 }
 
+/// Hashes that are remembered. Files whose names are not UTF-8 are hashed each time.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Remembered {
+    files: BTreeMap<PathBuf, Known>,
+}
+
 #[derive(Debug, Serialize, Deserialize, PartialEq, Clone)]
 struct Known {
     bytes: u64,
@@ -92,10 +97,7 @@ impl Corpus {
         threads: usize,
     ) -> Result<Corpus> {
         let paths = expand(&settings.input)?;
-        let mut known: BTreeMap<PathBuf, Known> = cache
-            .and_then(|path| std::fs::read(path).ok())
-            .and_then(|text| serde_json::from_slice(&text).ok())
-            .unwrap_or_default();
+        let Remembered { files: mut known } = cache.and_then(read_sealed).unwrap_or_default();
         let next = AtomicUsize::new(0);
         let found = Mutex::new(vec![None; paths.len()]);
         let hash = || -> Result<()> {
@@ -116,6 +118,7 @@ impl Corpus {
         for (path, found) in paths.iter().zip(found.into_inner().expect("no holder panics")) {
             let (file, remember) = found.expect("every file was looked at");
             if let Some(entry) = remember
+                && path.to_str().is_some()
                 && known.get(path) != Some(&entry)
             {
                 known.insert(path.clone(), entry);
@@ -124,10 +127,7 @@ impl Corpus {
             files.push(file);
         }
         if let Some(path) = cache.filter(|_| changed) {
-            let text = serde_json::to_vec(&known).expect("plain data");
-            let mut file = AtomicFile::create(path)?;
-            file.write_all(&text).map_err(lexmill_store::Error::io("write", path))?;
-            file.commit("", 0)?;
+            write_sealed(path, &Remembered { files: known })?;
         }
         let mut models = BTreeMap::new();
         for (setting, path) in

@@ -19,7 +19,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use lexmill_store::table::vocabulary::WordsReader;
 use lexmill_store::table::{Column, ColumnType, TableWriter, write_table};
-use lexmill_store::{FileEntry, Manifest, Progress, Resources, StageKey, StageWriter, UnitRecord};
+use lexmill_store::{
+    Error as StoreError, Event, FileEntry, Manifest, Progress, Resources, StageKey, StageWriter,
+    UnitRecord,
+};
 use serde_json::{Value, json};
 
 use crate::cut::Segment;
@@ -121,8 +124,9 @@ pub fn run(
         false => purpose(&key),
     };
     let stage = StageWriter::begin(output, &purpose)?;
-    let previous = Manifest::read(output)?
-        .filter(|old| !live && self::purpose(&old.key) == purpose && old.missing(output).is_none());
+    // One that is damaged has nothing to take over.
+    let previous = Manifest::read(output).ok().flatten();
+    let previous = previous.filter(|old| !live && self::purpose(&old.key) == purpose);
     let groups = corpus.groups(settings.shard_bytes.0);
     progress.begin("bytes", if live { 0 } else { corpus.bytes() });
     let job = Job {
@@ -205,7 +209,7 @@ pub fn run(
         return Err(Error::NoTokens { documents: report.empty_documents, left_out });
     }
     for notice in report.notices() {
-        progress.report(lexmill_store::Event::Notice(notice));
+        progress.report(Event::Notice(notice));
     }
     if live {
         let content: String = shards.iter().map(|file: &FileEntry| file.blake3.as_str()).collect();
@@ -287,8 +291,16 @@ impl Job<'_> {
             };
             records.push(UnitRecord { unit, files, report: report.clone() });
         }
-        for record in &records {
-            record.files.iter().try_for_each(|file| self.stage.adopt(from, file))?;
+        for file in records.iter().flat_map(|record| &record.files) {
+            match self.stage.adopt(from, file) {
+                Ok(()) => {}
+                Err(StoreError::Damaged { path, problem }) => {
+                    let notice = format!("{path:?} is damaged: {problem}; it is made again");
+                    self.progress.report(Event::Notice(notice));
+                    return Ok(false);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         let mut shards = self.shards.lock().expect("no holder panics");
         shards.extend(records.into_iter().map(|record| (record.unit.clone(), record)));
@@ -317,6 +329,10 @@ impl Job<'_> {
                             return made;
                         }
                         self.segment_done(group)?;
+                        if self.progress.is_to_stop() {
+                            self.stop.store(true, Ordering::Relaxed);
+                            break;
+                        }
                     }
                     Ok(())
                 }));
@@ -335,7 +351,12 @@ impl Job<'_> {
                 made = made
                     .and(handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             }
-            made.and(read)
+            made.and(read)?;
+            // Without an error, nobody stopped but who was asked to; then not all need be done.
+            match self.stop.load(Ordering::Relaxed) {
+                true => Ok(self.progress.go_on()?),
+                false => Ok(()),
+            }
         })
     }
 

@@ -4,11 +4,15 @@ use std::path::Path;
 
 use anyhow::Result;
 use lexmill_frames::{Options, inspect};
+use lexmill_store::Manifest;
 
 use crate::output::print;
 
 /// Shows a table or a directory.
 pub(crate) fn run(path: &Path, rows: usize, word: Option<String>, json: bool) -> Result<()> {
+    if path.is_file() {
+        Manifest::expect_file(path)?;
+    }
     // What the table library panics on becomes an error; its own message would only confuse.
     std::panic::set_hook(Box::new(|_| {}));
     let shown = inspect(path, &Options { rows, word });

@@ -33,7 +33,7 @@ pub(crate) fn run(
 ) -> Result<()> {
     let (definition, directory) = open(args)?;
     let selected = resolve_selection(&definition, only, from, to)?;
-    let reporter = Reporter::new(settings);
+    let reporter = Reporter::stopping_on_signals(settings)?;
     let resources = settings.resources();
     let ran = lexmill_pipeline::run(&definition, &directory, &selected, &resources, &reporter)?;
     if settings.quiet || ran == 0 {

@@ -18,7 +18,7 @@ pub(crate) fn run(
     output: &Path,
     json: bool,
 ) -> Result<()> {
-    let reporter = Reporter::new(settings);
+    let reporter = Reporter::stopping_on_signals(settings)?;
     run_stage(kind, table, inputs, output, &settings.resources(), &reporter)?;
     match kind {
         Kind::Evaluate if json => print(&super::scores::as_json(output)?),

@@ -132,8 +132,10 @@ pub fn run(
         let best = training.score(&mut state)?;
         let by_epoch = resources.checkpoint_epochs.is_some_and(|n| state.epochs % n.max(1) == 0);
         let by_time = training.last_checkpoint.elapsed() >= resources.checkpoint_every;
-        if (best || by_epoch || by_time) && !watch.is_over(state.epochs, &state.scores) {
+        let over = watch.is_over(state.epochs, &state.scores);
+        if (best || by_epoch || by_time || progress.is_to_stop()) && !over {
             training.checkpoint(&state)?;
+            progress.go_on()?;
         }
     }
     training.check_finite(&state)?;
@@ -262,7 +264,10 @@ impl Training<'_> {
         let mut settings = old.key.settings.clone();
         settings["epochs"] = key.settings["epochs"].clone();
         let same = StageKey { settings, ..old.key.clone() } == *key;
-        if !same || epochs >= u64::from(self.settings.epochs) || old.missing(output).is_some() {
+        if !same || epochs >= u64::from(self.settings.epochs) {
+            return Ok(None);
+        }
+        if old.expect_whole(output, self.resources.threads, &Progress::new()).is_err() {
             return Ok(None);
         }
         let Some(scores) = self.watch.of_fewer(output)? else { return Ok(None) };
@@ -351,6 +356,7 @@ impl Training<'_> {
             self.strata(state, &tiles)?;
             if state.strata < blocks {
                 self.checkpoint(state)?;
+                self.progress.go_on()?;
             }
         }
         let loss = state.tile_losses.iter().sum::<f64>() / self.cells as f64;
@@ -452,9 +458,8 @@ impl Training<'_> {
             let mut next = first;
             while next < tiles.len() {
                 let begins_stratum = next.is_multiple_of(blocks as usize) && next > first;
-                if begins_stratum
-                    && self.last_checkpoint.elapsed() >= self.resources.checkpoint_every
-                {
+                let due = self.last_checkpoint.elapsed() >= self.resources.checkpoint_every;
+                if begins_stratum && (due || self.progress.is_to_stop()) {
                     break;
                 }
                 let (sender, receiver) = bounded(1);

@@ -7,8 +7,8 @@ use lexmill_embeddings::Embeddings;
 use lexmill_embeddings::model::{
     BUCKET, CONTEXT_VECTOR, KINDS, NGRAMS, OWN_VECTOR, PARAMETERS, VECTOR, WORD,
 };
-use lexmill_store::Manifest;
 use lexmill_store::table::TableReader;
+use lexmill_store::{Manifest, Progress};
 
 use super::matrix::Matrix;
 use super::model::{Model, Shape};
@@ -40,7 +40,12 @@ fn is_model(path: &Path) -> bool {
 /// Of a model the output rows are taken over as well, where both are trained by negative sampling, and
 /// the rows of n-grams, where both have the same. Words whose vectors had no n-grams get a row of their
 /// own that makes the mean of all their rows that vector, nearly.
-pub(crate) fn start_from(path: &Path, shape: &Shape<'_>, model: &mut Model) -> Result<usize> {
+pub(crate) fn start_from(
+    path: &Path,
+    shape: &Shape<'_>,
+    model: &mut Model,
+    threads: usize,
+) -> Result<usize> {
     if !is_model(path) {
         let embeddings = Embeddings::read(path)?;
         check_dim(path, embeddings.dim(), &model.input)?;
@@ -53,6 +58,7 @@ pub(crate) fn start_from(path: &Path, shape: &Shape<'_>, model: &mut Model) -> R
         }
         return Ok(found);
     }
+    Manifest::expect(path, KINDS)?.expect_whole(path, threads, &Progress::new())?;
     let parameters = path.join(PARAMETERS);
     let mut first = TableReader::open(&parameters, None, 1)?;
     let settings = first.metadata()["settings"].clone();

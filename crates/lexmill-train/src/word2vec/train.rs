@@ -36,7 +36,7 @@ use crate::scoring::{Scorer, Scores, Watch};
 use crate::{Error, METRICS, Result};
 
 /// Raised when the same settings and tokens give other bytes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 const CHECKPOINT: &str = "checkpoint";
 /// Examples that are trained before as many others are held against their negatives.
@@ -300,7 +300,7 @@ impl Training<'_> {
         }
         let mut model = self.shape.initial();
         if let Some(path) = &self.settings.initial_vectors {
-            let found = start_from(path, &self.shape, &mut model)?;
+            let found = start_from(path, &self.shape, &mut model, self.resources.threads)?;
             let words = self.shape.vocabulary.len();
             self.progress.report(Event::Notice(format!(
                 "{found} of {words} words start with the vectors in {}",
@@ -341,8 +341,10 @@ impl Training<'_> {
                     let portion = portions.next(portion_tokens)?;
                     self.portion(state, &portion, &mut composer)?;
                     let whole = state.portions * portion_tokens >= self.tokens;
-                    if !whole && self.last_checkpoint.elapsed() >= self.resources.checkpoint_every {
+                    let due = self.last_checkpoint.elapsed() >= self.resources.checkpoint_every;
+                    if !whole && (due || self.progress.is_to_stop()) {
                         self.checkpoint(state)?;
+                        self.progress.go_on()?;
                     }
                 }
                 self.end_epoch(state, begun)?;
@@ -369,8 +371,9 @@ impl Training<'_> {
             self.resources.checkpoint_epochs.is_some_and(|n| state.epochs.is_multiple_of(n.max(1)));
         let by_time = self.last_checkpoint.elapsed() >= self.resources.checkpoint_every;
         let over = self.watch.is_over(state.epochs, &state.scores);
-        if (best || by_epoch || by_time) && !over {
+        if (best || by_epoch || by_time || self.progress.is_to_stop()) && !over {
             self.checkpoint(state)?;
+            self.progress.go_on()?;
         }
         Ok(())
     }
