@@ -142,6 +142,7 @@ impl Observer for Reporter {
     }
 
     fn fresh(&self, stage: &str, kind: Kind) {
+        self.over();
         if self.json {
             tracing::info!(stage, kind = kind.name(), "fresh");
         }

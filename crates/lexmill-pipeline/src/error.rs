@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use lexmill_store::ByteSize;
+
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -40,6 +42,19 @@ pub enum Error {
         stage: String,
         /// Its input.
         input: String,
+    },
+    /// The disk is too small by far for what is to be made.
+    #[error(
+        "{needed} or so will be written to {directory:?}, and {free} are free there: free some space, or \
+         choose another disk with --dir; nothing was begun"
+    )]
+    DiskTooSmall {
+        /// The run directory.
+        directory: PathBuf,
+        /// What results will take, roughly.
+        needed: ByteSize,
+        /// What is free.
+        free: ByteSize,
     },
     /// A directory was to be verified that holds no stage.
     #[error("{path:?} holds no stage of lexmill's: name a run directory, or that of a stage")]

@@ -196,7 +196,10 @@ const WORD2VEC: &[Field] = &[
     field("shrink_windows", "Each center draws its own window from 1 to window [true]"),
     field("loss", "Output layer: ns (negative sampling) or hs (hierarchical softmax) [ns]"),
     field("negatives", "Negatives of an example [5]"),
-    field("noise_exponent", "Negatives are drawn by counts to this power [0.75; fasttext: 0.5]"),
+    field(
+        "noise_exponent",
+        "Negatives are drawn by counts to this power [0.75; fasttext, subwords: 0.5]",
+    ),
     field(
         "sample",
         "Subsampling threshold t: a word of frequency f stays with probability sqrt(t/f) + t/f; 0: all stay [0.0001; word2vec-c, gensim: 0.001]",

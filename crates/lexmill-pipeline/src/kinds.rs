@@ -221,6 +221,7 @@ impl Settings {
         &self,
         cache: Option<&Path>,
         threads: usize,
+        progress: &Progress,
     ) -> Result<Outside, Failure> {
         let mut outside = Outside::default();
         if let Some(scoring) = self.scoring() {
@@ -228,7 +229,7 @@ impl Settings {
         }
         match self {
             Settings::Tokenize(settings) => {
-                outside.corpus = Corpus::scan(settings, cache, threads)?;
+                outside.corpus = Corpus::scan(settings, cache, threads, progress)?;
             }
             Settings::Evaluate(settings) => {
                 outside.hashes = lexmill_eval::test_set_hashes(settings)?;

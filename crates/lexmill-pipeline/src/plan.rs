@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use lexmill_store::{Manifest, StageKey};
+use lexmill_store::{Manifest, Progress, StageKey};
 use serde_json::Value;
 
 use crate::definition::{Definition, Stage, nearest};
@@ -73,7 +73,7 @@ impl Plan {
         let mut sizes = Sizes::default();
         for stage in &definition.stages {
             let cache = directory.is_dir().then(|| directory.join(crate::run::HASHES));
-            let looked = stage.settings.look_outside(cache.as_deref(), threads);
+            let looked = stage.settings.look_outside(cache.as_deref(), threads, &Progress::new());
             let (outside, problem) = match looked {
                 Ok(outside) => (outside, None),
                 Err(error) => (Outside::default(), Some(error.to_string())),

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lexmill_store::history::{StageRun, drop_damaged_lines, peak_memory, reset_peak_memory};
 use lexmill_store::{
-    Error as StoreError, Manifest, Progress, Resources, RunLock, Stop, read_sealed, settle,
-    write_sealed,
+    ByteSize, Error as StoreError, Event, Manifest, Progress, Resources, RunLock, Stop, free_space,
+    is_held, read_sealed, settle, write_sealed,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{Definition, Stage};
 use crate::error::{Error, Result};
+use crate::estimate::{Sizes, estimate};
 use crate::kinds::{Kind, Outside, Settings};
 use crate::plan::{Condition, condition, inputs};
 use crate::verify::{Verification, verify};
@@ -74,9 +75,7 @@ pub fn default_directory(definition: &Definition) -> PathBuf {
 /// The status of a run directory, if a run ever wrote one.
 pub fn read_status(directory: &Path) -> Option<Status> {
     let mut status: Status = read_sealed(&directory.join(STATUS))?;
-    let lock = std::fs::File::open(directory.join(LOCK)).ok();
-    // Not having it says that somebody else has.
-    status.running = lock.is_some_and(|file| file.try_lock_shared().is_err());
+    status.running = is_held(&directory.join(LOCK));
     Some(status)
 }
 
@@ -148,19 +147,22 @@ fn run_locked(
         definition.stages.iter().filter(|stage| selected.contains(&stage.id)).collect();
     // Before any work: a test set that is missing must not be found out after a night's training.
     let hashes = directory.join(HASHES);
-    let look = |stage: &&Stage| {
-        let outside = stage.settings.look_outside(Some(&hashes), resources.threads);
+    let look = |stage: &Stage, progress: &Progress| {
+        let outside = stage.settings.look_outside(Some(&hashes), resources.threads, progress);
         outside.map_err(|source| Error::Stage { stage: stage.id.clone(), source })
     };
-    let outside = stages.iter().map(look).collect::<Result<Vec<Outside>>>()?;
+    let outside = watch("corpus", observer, |progress| {
+        stages.iter().map(|stage| look(stage, progress)).collect::<Result<Vec<Outside>>>()
+    })?;
+    let notice = check_disk(definition, directory, &stages, &outside)?;
     let (mut ran, mut whole) = (0, HashSet::new());
     for (stage, mut outside) in stages.into_iter().zip(outside) {
         // Earlier stages may have taken hours: what is read now is what counts. The corpus is watched
         // while it is read.
         if stage.kind != Kind::Tokenize {
-            outside = look(&stage)?;
+            outside = look(stage, &Progress::new())?;
         }
-        let place = Place { definition, directory, damaged };
+        let place = Place { definition, directory, damaged, notice: notice.as_deref() };
         ran += usize::from(one(place, stage, &outside, resources, observer, &mut whole)?);
     }
     // It is of a stage at work.
@@ -174,18 +176,53 @@ fn run_locked(
     Ok(ran)
 }
 
+/// Looks whether what is not done will fit on the disk; a doubt is put in words.
+fn check_disk(
+    definition: &Definition,
+    directory: &Path,
+    stages: &[&Stage],
+    outside: &[Outside],
+) -> Result<Option<String>> {
+    let (mut sizes, mut needed, mut scratch) = (Sizes::default(), 0u64, 0u64);
+    let (nothing, mut begun) = (Outside::default(), false);
+    for stage in &definition.stages {
+        let selected = stages.iter().position(|selected| selected.id == stage.id);
+        let manifest = Manifest::read(&directory.join(&stage.id)).ok().flatten();
+        let of_stage = selected.map_or(&nothing, |place| &outside[place]);
+        let estimate = estimate(stage, of_stage, manifest.as_ref(), &mut sizes);
+        if selected.is_some() && manifest.is_none() {
+            needed = needed.saturating_add(estimate.disk_bytes);
+            scratch = scratch.max(estimate.scratch_bytes);
+            begun |= directory.join(format!("{}.partial", stage.id)).is_dir();
+        }
+    }
+    needed = needed.saturating_add(scratch);
+    let Some(free) = free_space(directory).filter(|&free| free < needed) else { return Ok(None) };
+    let far = free < needed / 2;
+    let (needed, free) = (ByteSize(needed), ByteSize(free));
+    // Of what was begun, some is there.
+    if far && !begun {
+        return Err(Error::DiskTooSmall { directory: directory.to_owned(), needed, free });
+    }
+    Ok(Some(format!(
+        "{needed} or so will be written, and {free} are free on the disk: it may not be enough"
+    )))
+}
+
 /// Where a stage stands.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     definition: &'a Definition,
     directory: &'a Path,
     damaged: &'a Damaged,
+    /// What a person should know before a stage begins.
+    notice: Option<&'a str>,
 }
 
 /// Runs a stage if it is not fresh; returns whether it ran. Inputs are compared with what was written,
 /// once: those that are in `whole` have been, or were just made.
 fn one(
-    Place { definition, directory, damaged }: Place<'_>,
+    Place { definition, directory, damaged, notice }: Place<'_>,
     stage: &Stage,
     outside: &Outside,
     resources: &Resources,
@@ -243,6 +280,9 @@ fn one(
         .map(|(input, manifest)| (directory.join(input), manifest))
         .collect();
     let manifest = watch_in(&stage.id, Some(directory), observer, |progress| {
+        if let Some(notice) = notice {
+            progress.report(Event::Notice(notice.to_owned()));
+        }
         progress.go_on()?;
         expect_whole(&unseen, resources, progress)?;
         stage.settings.run(outside, &paths, &output, key, resources, progress)
@@ -332,7 +372,9 @@ pub fn run_stage(
         };
         fingerprints.insert((*field).to_owned(), fingerprint);
     }
-    let outside = settings.look_outside(None, resources.threads).map_err(failed)?;
+    let outside =
+        watch(name, observer, |progress| settings.look_outside(None, resources.threads, progress))
+            .map_err(failed)?;
     let key = settings.key(&outside, fingerprints);
     let live = outside.corpus.has_standard_input();
     settle(output)?;

@@ -194,6 +194,14 @@ pub fn parent(path: &Path) -> &Path {
     }
 }
 
+/// Bytes that can still be written to the disk on which `path` lies, or will lie; `None` if the system
+/// does not say.
+pub fn free_space(path: &Path) -> Option<u64> {
+    let there = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    let found = rustix::fs::statvfs(there).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
 /// Brings a directory's list of names to the disk.
 ///
 /// # Errors
@@ -217,7 +225,9 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
 pub fn file_hash(path: &Path) -> Result<String> {
     let mut file = File::open(path).map_err(Error::io("open", path))?;
     let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 1 << 18];
+    // Of many small files, most of the time would go into zeros.
+    let length = file.metadata().map_or(1 << 18, |found| found.len().min(1 << 18));
+    let mut buffer = vec![0; length as usize + 1];
     loop {
         match file.read(&mut buffer) {
             Ok(0) => return Ok(hasher.finalize().to_hex().to_string()),
@@ -302,6 +312,14 @@ mod tests {
         assert!(!is_at(&open, &path("a")));
         File::create(path("a")).unwrap();
         assert!(!is_at(&open, &path("a")));
+    }
+
+    #[test]
+    fn free_space_is_that_of_the_disk_a_path_will_lie_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let free = free_space(&directory.path().join("not/there/yet")).unwrap();
+        assert!(free > 0 && free_space(directory.path()).is_some());
+        assert!(free_space(Path::new("relative")).is_some());
     }
 
     #[test]

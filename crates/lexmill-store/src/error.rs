@@ -107,12 +107,14 @@ pub enum Error {
     #[error("stopped as asked: what is done is kept; the same command goes on with it")]
     Stopped,
     /// Another process works on the directory.
-    #[error("{path:?} is in use by {holder}; wait for it to end, or use another directory")]
+    #[error("{path:?} is in use by {holder}; wait for it to end, or use another directory{advice}")]
     Locked {
         /// The directory.
         path: PathBuf,
         /// Who holds it.
         holder: String,
+        /// What to do if it is not so, where that can't be told.
+        advice: String,
     },
 }
 

@@ -29,10 +29,10 @@ pub mod table;
 pub mod workers;
 
 pub use bytes::ByteSize;
-pub use commit::{AtomicFile, FileEntry, file_hash, parent, sync_directory};
+pub use commit::{AtomicFile, FileEntry, file_hash, free_space, parent, sync_directory};
 pub use error::{Error, Result};
 pub use integrity::{Damage, is_sealed, read_sealed, write_sealed};
-pub use lock::RunLock;
+pub use lock::{RunLock, is_held};
 pub use manifest::{Manifest, StageKey};
 pub use progress::{Event, Progress, Resources, Stop};
 pub use stage::{StageWriter, UnitRecord, partial_damage, settle};

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lexmill_store::{file_hash, read_sealed, write_sealed};
+use lexmill_store::{Progress, file_hash, read_sealed, write_sealed};
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{Format, TokenizeSettings};
@@ -70,7 +70,8 @@ impl Group {
     }
 }
 
-/// Hashes that are remembered. Files whose names are not UTF-8 are hashed each time.
+/// Hashes that are remembered. Small files and those whose names are not UTF-8 are
+/// hashed each time.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Remembered {
     files: BTreeMap<PathBuf, Known>,
@@ -83,11 +84,14 @@ struct Known {
     blake3: String,
 }
 
+/// Smaller files are hashed about as soon as looked up, and there may be a million of them.
+const SMALL: u64 = 16 << 10;
 /// A file changed so recently may change again within its time stamp's resolution.
 const FRESH: Duration = Duration::from_secs(2);
 
 impl Corpus {
-    /// Finds and hashes the files that the settings name. `cache` remembers hashes between calls.
+    /// Finds and hashes the files that the settings name, which count as progress. `cache` remembers
+    /// hashes between calls.
     ///
     /// # Errors
     /// If a pattern matches nothing, or a file can't be read.
@@ -95,9 +99,12 @@ impl Corpus {
         settings: &TokenizeSettings,
         cache: Option<&Path>,
         threads: usize,
+        progress: &Progress,
     ) -> Result<Corpus> {
         let paths = expand(&settings.input)?;
         let Remembered { files: mut known } = cache.and_then(read_sealed).unwrap_or_default();
+        progress.begin("files", paths.len() as u64);
+        progress.tell("looking at the corpus".to_owned());
         let next = AtomicUsize::new(0);
         let found = Mutex::new(vec![None; paths.len()]);
         let hash = || -> Result<()> {
@@ -106,6 +113,8 @@ impl Corpus {
                 let Some(path) = paths.get(i) else { return Ok(()) };
                 let file = look_at(path, known.get(path), settings.format, true)?;
                 found.lock().expect("no holder panics")[i] = Some(file);
+                progress.advance(1);
+                progress.go_on()?;
             }
         };
         std::thread::scope(|scope| -> Result<()> {
@@ -278,7 +287,8 @@ fn look_at(
         _ => file_hash(path)?,
     };
     let old_enough = SystemTime::now().duration_since(modified).is_ok_and(|age| age > FRESH);
-    let remember = old_enough.then(|| Known { bytes, modified_ns, blake3: hash.clone() });
+    let worth = old_enough && bytes >= SMALL;
+    let remember = worth.then(|| Known { bytes, modified_ns, blake3: hash.clone() });
     let path = path.to_owned();
     Ok((CorpusFile { path, bytes, modified_ns, blake3: hash, format }, remember))
 }
@@ -478,7 +488,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.txt");
         let cache = directory.path().join("cache.json");
-        std::fs::write(&path, "one").unwrap();
+        std::fs::write(&path, "one ".repeat(SMALL as usize)).unwrap();
         let old = SystemTime::now() - Duration::from_secs(100);
         let set_time = |time| {
             std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap()
@@ -486,20 +496,23 @@ mod tests {
         set_time(old);
         let pattern = directory.path().join("*.txt").to_string_lossy().into_owned();
         let settings = TokenizeSettings { input: vec![pattern], ..TokenizeSettings::default() };
-        let first = Corpus::scan(&settings, Some(&cache), 2).unwrap();
+        let first = Corpus::scan(&settings, Some(&cache), 2, &Progress::new()).unwrap();
         assert!(cache.exists());
         // Same length, same time: believed. Another time: read again.
-        std::fs::write(&path, "two").unwrap();
+        std::fs::write(&path, "two ".repeat(SMALL as usize)).unwrap();
         set_time(old);
-        assert_eq!(Corpus::scan(&settings, Some(&cache), 2).unwrap(), first);
+        assert_eq!(Corpus::scan(&settings, Some(&cache), 2, &Progress::new()).unwrap(), first);
         set_time(old + Duration::from_secs(5));
         assert_ne!(
-            Corpus::scan(&settings, Some(&cache), 2).unwrap().fingerprint(),
+            Corpus::scan(&settings, Some(&cache), 2, &Progress::new()).unwrap().fingerprint(),
             first.fingerprint()
         );
         let missing = TokenizeSettings { input: vec!["/no/such/*.txt".into()], ..settings };
         assert!(
-            Corpus::scan(&missing, None, 1).unwrap_err().to_string().contains("/no/such/*.txt")
+            Corpus::scan(&missing, None, 1, &Progress::new())
+                .unwrap_err()
+                .to_string()
+                .contains("/no/such/*.txt")
         );
     }
 }

@@ -32,7 +32,7 @@ pub fn preview(
     let mut settings = settings.clone();
     let corpus = if settings.sample < 1.0 {
         // What is drawn goes by the content of files, and by segments.
-        Corpus::scan(&settings, None, threads)?
+        Corpus::scan(&settings, None, threads, &lexmill_store::Progress::new())?
     } else {
         // Small segments: who looks at the first documents should not wait for more.
         settings.shard_bytes.0 = settings.shard_bytes.0.min(1 << 16);
@@ -142,7 +142,7 @@ mod tests {
             sample: 0.3,
             ..TokenizeSettings::default()
         };
-        let corpus = Corpus::scan(&settings, None, 1).unwrap();
+        let corpus = Corpus::scan(&settings, None, 1, &lexmill_store::Progress::new()).unwrap();
         let output = directory.path().join("t");
         let resources = lexmill_store::Resources {
             threads: 1,

@@ -6,6 +6,8 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use encoding_rs::{Decoder, DecoderResult, Encoding};
 
@@ -22,17 +24,35 @@ const FOREIGN: [(usize, &[u8], &str); 5] = [
     (0, b"%PDF-", "is a PDF; extract its text first"),
 ];
 
+/// Bytes that were read of a file as it lies on the disk, packed or not.
+pub(crate) type Taken = Arc<AtomicU64>;
+
+/// A file of which is counted what was read.
+struct Counted {
+    file: File,
+    taken: Taken,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.taken.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
 /// Opens a corpus file, `-` being standard input, and decodes it if it is in another `encoding` than
 /// UTF-8. Returns the text and whether a byte order mark was taken off its start.
 pub(crate) fn open(
     path: &Path,
     encoding: Option<&'static Encoding>,
+    taken: &Taken,
 ) -> Result<(Box<dyn BufRead + Send>, bool)> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     let raw: Box<dyn Read + Send> = if path == Path::new("-") {
         Box::new(std::io::stdin())
     } else {
-        Box::new(File::open(path).map_err(read)?)
+        Box::new(Counted { file: File::open(path).map_err(read)?, taken: taken.clone() })
     };
     let (start, raw) = start_of(raw).map_err(read)?;
     let raw = BufReader::with_capacity(BUFFER, raw);
@@ -162,7 +182,8 @@ mod tests {
         let path = directory.path().join("f");
         File::options().create(true).append(true).open(&path).unwrap().write_all(content).unwrap();
         let encoding = Encoding::for_label(encoding.as_bytes()).unwrap();
-        let (mut text, mark) = open(&path, Some(encoding).filter(|&e| e != encoding_rs::UTF_8))?;
+        let (mut text, mark) =
+            open(&path, Some(encoding).filter(|&e| e != encoding_rs::UTF_8), &Taken::default())?;
         let mut bytes = Vec::new();
         text.read_to_end(&mut bytes).map_err(|source| Error::Read { path, source })?;
         Ok((bytes, mark))
@@ -286,7 +307,8 @@ mod tests {
         let path = directory.path().join("f");
         for content in [&b""[..], b"gr\xFC\xDFe"] {
             std::fs::write(&path, content).unwrap();
-            let (mut text, _) = open(&path, Some(encoding_rs::WINDOWS_1252)).unwrap();
+            let (mut text, _) =
+                open(&path, Some(encoding_rs::WINDOWS_1252), &Taken::default()).unwrap();
             std::io::copy(&mut text, &mut std::io::sink()).unwrap();
             for _ in 0..3 {
                 assert_eq!(text.read(&mut [0; 8]).unwrap(), 0);

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::cut::{Cut, Cutter, Form, RecordCutter, Segment};
 use crate::input::CorpusFile;
+use crate::reader::Taken;
 use crate::records::columns::ParquetRows;
 use crate::records::csv::Rows;
 use crate::records::mediawiki::Pages;
@@ -17,13 +19,13 @@ use crate::{Error, Result, reader};
 /// Who takes segments: false if no more are wanted.
 pub(crate) type Sink<'s> = dyn FnMut(Segment, &Arc<Namespaces>) -> Result<bool> + 's;
 
-/// Reads the files of a group; `done` is told of every file, `sink` gets the segments. Returns what
-/// was counted on the way, and whether all was read or `sink` wanted no more.
+/// Reads the files of a group; `told` gets the bytes that were read, as they lie on the disk, `sink` the
+/// segments. Returns what was counted on the way, and whether all was read or `sink` wanted no more.
 pub(crate) fn read_group(
     settings: &TokenizeSettings,
     wanted: &Wanted,
     files: &[CorpusFile],
-    done: &mut dyn FnMut(&CorpusFile),
+    told: &mut dyn FnMut(u64),
     sink: &mut Sink<'_>,
 ) -> Result<(TokenizeReport, bool)> {
     let mut source = Source {
@@ -34,6 +36,9 @@ pub(crate) fn read_group(
         records: RecordCutter::new(settings.shard_bytes.0 as usize),
         namespaces: Arc::new(Namespaces::new(std::iter::empty())),
         sink,
+        taken: Taken::default(),
+        told,
+        told_of_file: 0,
     };
     for (number, file) in files.iter().enumerate() {
         if !source.file(number, file)? {
@@ -45,7 +50,9 @@ pub(crate) fn read_group(
                 problem: "has changed while it was read; run again".to_owned(),
             });
         }
-        done(file);
+        source.tell(file.bytes);
+        source.taken.store(0, Ordering::Relaxed);
+        source.told_of_file = 0;
     }
     let whole = source.end_segments()?;
     Ok((source.report, whole))
@@ -61,9 +68,26 @@ struct Source<'s, 'f> {
     records: RecordCutter,
     namespaces: Arc<Namespaces>,
     sink: &'s mut Sink<'f>,
+    /// Bytes that were read of the file at hand.
+    taken: Taken,
+    told: &'s mut dyn FnMut(u64),
+    told_of_file: u64,
 }
 
 impl Source<'_, '_> {
+    /// Gives a segment away; returns whether more are wanted. What was read of the file up to then is
+    /// told, but not more than it has.
+    fn give(&mut self, segment: Segment, file: &CorpusFile) -> Result<bool> {
+        self.tell(self.taken.load(Ordering::Relaxed).min(file.bytes));
+        (self.sink)(segment, &self.namespaces)
+    }
+
+    /// Tells that so many bytes of the file at hand were read.
+    fn tell(&mut self, bytes: u64) {
+        (self.told)(bytes.saturating_sub(self.told_of_file));
+        self.told_of_file = self.told_of_file.max(bytes);
+    }
+
     /// Ends the segment at hand: what comes is of another form.
     fn end_segments(&mut self) -> Result<bool> {
         if let Some((_, mut cutter)) = self.text.take() {
@@ -110,7 +134,7 @@ impl Source<'_, '_> {
             });
         }
         let encoding = self.settings.encoding_other_than_utf_8();
-        let (text, mark) = reader::open(&file.path, encoding)?;
+        let (text, mark) = reader::open(&file.path, encoding, &self.taken)?;
         self.report.byte_order_marks += u64::from(mark);
         let target = self.settings.shard_bytes.0 as usize;
         let cut = match file.format {
@@ -128,18 +152,20 @@ impl Source<'_, '_> {
             },
         };
         let next = self.records.number();
-        let (_, cutter) = self.text.get_or_insert_with(|| (file.format, Cutter::new(cut, next)));
+        let open = self.text.take();
+        let (_, mut cutter) = open.unwrap_or_else(|| (file.format, Cutter::new(cut, next)));
         cutter.begin_file(number);
         let mut counted = Counted { inner: text, bytes: 0 };
         while let Some(segment) = cutter
             .next_segment(&mut counted)
             .map_err(|source| Error::Read { path: file.path.clone(), source })?
         {
-            if !(self.sink)(segment, &self.namespaces)? {
+            if !self.give(segment, file)? {
                 return Ok(false);
             }
         }
         cutter.end_file();
+        self.text = Some((file.format, cutter));
         self.report.bytes += counted.bytes;
         self.report.empty_files += u64::from(counted.bytes == 0);
         Ok(true)
@@ -152,26 +178,28 @@ impl Source<'_, '_> {
             return Ok(true);
         }
         let mut counts = RecordCounts::default();
+        let taken = self.taken.clone();
         let mut open = || -> Result<_> {
-            let (text, mark) = reader::open(&file.path, settings.encoding_other_than_utf_8())?;
+            let (text, mark) =
+                reader::open(&file.path, settings.encoding_other_than_utf_8(), &taken)?;
             self.report.byte_order_marks += u64::from(mark);
             Ok(text)
         };
         let going_on = match file.format {
             Format::Parquet => {
                 let mut rows = ParquetRows::new(&file.path, wanted)?;
-                self.take_all(&mut rows, &mut counts)?
+                self.take_all(&mut rows, &mut counts, file)?
             }
             Format::Mediawiki => {
                 // Those of the dump before are not this one's.
                 self.namespaces = Arc::new(Namespaces::new(std::iter::empty()));
                 let mut pages = Pages::new(&file.path, open()?, wanted)?;
-                self.take_all(&mut pages, &mut counts)?
+                self.take_all(&mut pages, &mut counts, file)?
             }
             format => {
                 let tabs = format == Format::Tsv;
                 let mut rows = Rows::new(&file.path, open()?, tabs, wanted, settings)?;
-                self.take_all(&mut rows, &mut counts)?
+                self.take_all(&mut rows, &mut counts, file)?
             }
         };
         let report = &mut self.report;
@@ -185,13 +213,18 @@ impl Source<'_, '_> {
         Ok(going_on)
     }
 
-    fn take_all(&mut self, source: &mut dyn Records, counts: &mut RecordCounts) -> Result<bool> {
+    fn take_all(
+        &mut self,
+        source: &mut dyn Records,
+        counts: &mut RecordCounts,
+        file: &CorpusFile,
+    ) -> Result<bool> {
         while source.next(&mut self.records, counts)? {
             if let Some(names) = source.namespaces() {
                 self.namespaces = Arc::new(Namespaces::new(names.into_iter()));
             }
             while let Some(segment) = self.records.full() {
-                if !(self.sink)(segment, &self.namespaces)? {
+                if !self.give(segment, file)? {
                     return Ok(false);
                 }
             }

@@ -387,8 +387,8 @@ impl Job<'_> {
             }
             Ok(!self.stop.load(Ordering::Relaxed))
         };
-        let mut done = |file: &CorpusFile| self.progress.advance(file.bytes);
-        let (report, whole) = read_group(self.settings, &self.wanted, files, &mut done, &mut sink)?;
+        let mut told = |bytes| self.progress.advance(bytes);
+        let (report, whole) = read_group(self.settings, &self.wanted, files, &mut told, &mut sink)?;
         if !whole {
             // Whoever stopped it has an error to tell.
             return Ok(());

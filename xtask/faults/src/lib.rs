@@ -3,7 +3,7 @@
 //! Preloaded (`LD_PRELOAD`) into an unchanged program on Linux, this stands before the C library's calls
 //! that open, read, write, sync, rename, link and remove files. Calls on files below `LEXMILL_FAULTS_ROOT`
 //! are numbered from 1 in the order in which they come; with `LEXMILL_FAULTS_LOG` each is noted there, and
-//! `LEXMILL_FAULTS=N:WHAT` has the Nth fail with the error number WHAT, or kills the process before it
+//! `LEXMILL_FAULTS=N:WHAT` has the Nth (or with a name for N, as in `flock:37`, each of that name) fail with the error number WHAT, or kills the process before it
 //! (`kill`), or writes half of what it is given (`short`). All other calls go through.
 //!
 //! It is no part of the program: only the torture harness loads it. Hence the `unsafe` code: functions of
@@ -25,7 +25,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 struct Wanted {
     root: Vec<u8>,
     log: Option<c_int>,
-    fault: Option<(u64, Fault)>,
+    fault: Option<(Which, Fault)>,
+}
+
+/// Which calls fail.
+enum Which {
+    Number(u64),
+    Name(String),
 }
 
 #[derive(Clone, Copy)]
@@ -57,7 +63,9 @@ fn wanted() -> &'static Wanted {
                 "short" => Fault::Short,
                 errno => Fault::Error(errno.parse().ok()?),
             };
-            Some((number.parse().ok()?, fault))
+            let which =
+                number.parse().map_or_else(|_| Which::Name(number.to_owned()), Which::Number);
+            Some((which, fault))
         });
         let root = text("LEXMILL_FAULTS_ROOT").unwrap_or_else(|| "//".to_owned());
         Wanted { root: root.into_bytes(), log, fault }
@@ -139,7 +147,15 @@ fn call(name: &str, place: &Place, other: Option<&Place>) -> Option<Fault> {
         // SAFETY: the line lives through the call, and is as long as is said.
         unsafe { libc::syscall(libc::SYS_write, log, line.as_ptr(), line.len()) };
     }
-    let (_, fault) = wanted.fault.filter(|(at, _)| *at == number)?;
+    let (which, fault) = wanted.fault.as_ref()?;
+    let befalls = match which {
+        Which::Number(at) => *at == number,
+        Which::Name(of) => of == name,
+    };
+    if !befalls {
+        return None;
+    }
+    let fault = *fault;
     if let Fault::Kill = fault {
         // SAFETY: no memory is handed over.
         unsafe { libc::syscall(libc::SYS_kill, libc::getpid(), libc::SIGKILL) };

@@ -94,12 +94,7 @@ impl Fault {
 /// Has up to `most` calls fail with each kind of fault.
 pub(crate) fn torture(lab: &Lab, most: usize, extent: Extent) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let library = std::env::current_exe()?.with_file_name("liblexmill_faults.so");
-    if !library.is_file() {
-        outcome.skipped.push(format!("there is no {}", library.display()));
-        return Ok(outcome);
-    }
-    let library = library.to_string_lossy().into_owned();
+    let library = lab.faults()?;
     let calls = calls(lab, &library)?;
     outcome.did("storage calls of an undisturbed run", calls.len());
     let mut todo = Vec::new();

@@ -177,6 +177,17 @@ impl Lab {
         &self.program
     }
 
+    /// The library that has storage calls fail, to be preloaded.
+    pub(crate) fn faults(&self) -> Result<String> {
+        let library = std::env::current_exe()?.with_file_name("liblexmill_faults.so");
+        ensure!(
+            library.is_file(),
+            "there is no {}: build it with cargo build --release --workspace",
+            library.display()
+        );
+        Ok(library.to_string_lossy().into_owned())
+    }
+
     /// A run directory that is not there yet.
     pub(crate) fn directory(&self) -> PathBuf {
         let number = self.next.fetch_add(1, Ordering::Relaxed);

@@ -15,10 +15,11 @@ type Disturbance = fn(&Lab, &Path) -> Result<()>;
 /// Does all of it.
 pub(crate) fn torture(lab: &Lab) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    let scenarios: [(&str, Disturbance); 4] = [
+    let scenarios: [(&str, Disturbance); 5] = [
         ("two runs at once: the second is refused", second_run),
         ("a run that is watched", watched),
         ("inputs deleted while a run reads them", deleted),
+        ("a file system without locks", without_locks),
         ("locks left by the dead, and what others left in the way", left_over),
     ];
     for (name, scenario) in scenarios {
@@ -98,6 +99,32 @@ fn deleted(lab: &Lab, run: &Path) -> Result<()> {
         lab.forget(run);
     }
     Ok(())
+}
+
+fn without_locks(lab: &Lab, run: &Path) -> Result<()> {
+    let environment = [
+        ("LD_PRELOAD", lab.faults()?),
+        ("LEXMILL_FAULTS_ROOT", run.to_string_lossy().into_owned()),
+        // "No locks available", as from NFS without a lock daemon.
+        ("LEXMILL_FAULTS", "flock:37".to_owned()),
+    ];
+    let start = || -> Result<Child> {
+        let mut command = lab.command(run, &["--threads", "2", "--checkpoint-every", "0"]);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        Ok(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?)
+    };
+    let mut first = start()?;
+    wait_for(&run.join("unique.partial"), &mut first)?;
+    let second = start()?.wait_with_output()?;
+    let said = stderr(&second);
+    ensure!(second.status.code() == Some(1), "the second was not refused: {said}");
+    ensure!(said.contains(&format!("in use by process {}", first.id())), "by whom? {said}");
+    // It dies, and its lock with it.
+    first.kill()?;
+    first.wait()?;
+    let again = start()?.wait_with_output()?;
+    ensure!(again.status.success(), "{}", stderr(&again));
+    lab.is_whole(run)
 }
 
 fn left_over(lab: &Lab, run: &Path) -> Result<()> {

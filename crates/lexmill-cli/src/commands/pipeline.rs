@@ -7,7 +7,7 @@ use lexmill_embeddings::Embeddings;
 use lexmill_pipeline::{
     Condition, Definition, Kind, Plan, default_directory, read_status, resolve_selection,
 };
-use lexmill_store::ByteSize;
+use lexmill_store::{ByteSize, free_space};
 use serde_json::json;
 
 use crate::args::{PipelineArgs, RunSettings};
@@ -104,6 +104,7 @@ pub(crate) fn plan(settings: &RunSettings, args: &PipelineArgs, json: bool) -> R
             ("missing", format!("after {}", stages.join(" and ")))
         }
     };
+    let free = free_space(&directory);
     if json {
         let stages: Vec<_> = plan
             .stages
@@ -121,7 +122,8 @@ pub(crate) fn plan(settings: &RunSettings, args: &PipelineArgs, json: bool) -> R
                 })
             })
             .collect();
-        return print(&format!("{:#}\n", json!({ "directory": directory, "stages": stages })));
+        let plan = json!({ "directory": directory, "free_bytes": free, "stages": stages });
+        return print(&format!("{plan:#}\n"));
     }
     let rows: Vec<Vec<String>> = plan
         .stages
@@ -145,6 +147,12 @@ pub(crate) fn plan(settings: &RunSettings, args: &PipelineArgs, json: bool) -> R
     let mut out = table(&header, &rows, &[3, 4]);
     if scratch > 0 {
         out += &format!("up to ~{} more on disk while it runs\n", ByteSize(scratch));
+    }
+    if let Some(free) = free {
+        let missing = plan.stages.iter().filter(|stage| stage.manifest.is_none());
+        let needed = missing.map(|stage| stage.estimate.disk_bytes).sum::<u64>() + scratch;
+        let enough = if needed > free { ": NOT ENOUGH" } else { "" };
+        out += &format!("{} free on the disk{enough}\n", ByteSize(free));
     }
     print(&out)
 }

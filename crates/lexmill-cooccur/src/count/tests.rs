@@ -92,7 +92,7 @@ impl Lab {
             shard_bytes: ByteSize(self.shard_bytes),
             ..TokenizeSettings::default()
         };
-        let corpus = Corpus::scan(&tokens, None, 1).unwrap();
+        let corpus = Corpus::scan(&tokens, None, 1, &Progress::new()).unwrap();
         let progress = Progress::new();
         tokenize::run(&tokens, &corpus, &self.path("tokens"), resources, &progress)?;
         let words =

@@ -98,7 +98,7 @@ impl Lab {
             documents: Some(documents),
             ..TokenizeSettings::default()
         };
-        let corpus = Corpus::scan(&settings, None, 1).unwrap();
+        let corpus = Corpus::scan(&settings, None, 1, &Progress::new()).unwrap();
         let (some, progress) = (resources(1, 1 << 30), Progress::new());
         tokenize::run(&settings, &corpus, &lab.path("tokens"), &some, &progress).unwrap();
         lab

@@ -173,7 +173,7 @@ impl Lab {
         let mut sentence = || (0..12).map(|_| format!("w{}", random.below(30))).collect();
         let sentences = (0..120).map(|_| sentence()).collect();
         let settings = TokenizeSettings { sentences, ..TokenizeSettings::default() };
-        let corpus = Corpus::scan(&settings, None, 1).unwrap();
+        let corpus = Corpus::scan(&settings, None, 1, &Progress::new()).unwrap();
         let (resources, progress) = (resources(1, SELDOM), Progress::new());
         let (tokens, words) = (lab.path("tokens"), lab.path("words"));
         tokenize::run(&settings, &corpus, &tokens, &resources, &progress).unwrap();

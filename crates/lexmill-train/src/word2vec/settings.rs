@@ -35,7 +35,7 @@ impl Architecture {
 /// | `learning_rate`, CBOW | 0.05 | 0.05 | 0.025 | 0.05 |
 /// | `min_learning_rate` | rate / 10⁴ | rate / 10⁴ | 0.0001 | 0 |
 /// | `sample` | 0.0001 | 0.001 | 0.001 | 0.0001 |
-/// | `noise_exponent` | 0.75 | 0.75 | 0.75 | 0.5 |
+/// | `noise_exponent` | 0.75; with n-grams 0.5 | 0.75 | 0.75 | 0.5 |
 /// | `initial_range` | 1 | 0.5 | 1 | 1 |
 /// | `sigmoid` | `exact` | `word2vec-c` | `gensim` | `fasttext` |
 /// | `subwords` | false | false | false | true |
@@ -257,6 +257,8 @@ impl Given {
             negatives: self.negatives.unwrap_or(5),
             noise_exponent: self.noise_exponent.unwrap_or(match preset {
                 Preset::Fasttext => 0.5,
+                // Measured: better syntactic analogies, similarity no worse.
+                Preset::Lexmill if subwords => 0.5,
                 _ => 0.75,
             }),
             sample: self.sample.unwrap_or(match preset {
