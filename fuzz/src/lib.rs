@@ -15,7 +15,11 @@ pub fn begin() {
 
 /// A directory of this process's own, in memory.
 pub fn directory() -> PathBuf {
-    let base = if Path::new("/dev/shm").is_dir() { PathBuf::from("/dev/shm") } else { std::env::temp_dir() };
+    let base = if Path::new("/dev/shm").is_dir() {
+        PathBuf::from("/dev/shm")
+    } else {
+        std::env::temp_dir()
+    };
     let directory = base.join(format!("lexmill-fuzz-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("a place to work");
     directory

@@ -484,6 +484,11 @@ fn a_full_disk() {
     let lab = Lab::small();
     lab.run("run p.toml --dir straight").done();
     let Some(mount) = Mount::new(lab.path("disk"), "size=16k") else { return };
+    // Too small by far: nobody needs to begin.
+    lab.run("run p.toml --dir disk/r").failed(&["are free there", "--dir", "nothing was begun"]);
+    assert!(!lab.path("disk/r/tokens.partial").exists());
+    // Of what is begun, nobody knows how much is there.
+    std::fs::create_dir(lab.path("disk/r/tokens.partial")).unwrap();
     // Room for a little more each time: every stage finds itself without space somewhere, the
     // vocabulary, which takes a few kilobytes, as well.
     let mut failures = Vec::new();

@@ -25,6 +25,8 @@ pub(crate) const STATUS: &str = ".status.json";
 
 /// How often an observer is asked to look.
 const TICK: Duration = Duration::from_millis(100);
+/// Estimates are rough: a disk that holds this part of them may do.
+const TOO_SMALL_BY: u64 = 4;
 /// How often the status file is written.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 
@@ -198,7 +200,7 @@ fn check_disk(
     }
     needed = needed.saturating_add(scratch);
     let Some(free) = free_space(directory).filter(|&free| free < needed) else { return Ok(None) };
-    let far = free < needed / 2;
+    let far = free < needed / TOO_SMALL_BY;
     let (needed, free) = (ByteSize(needed), ByteSize(free));
     // Of what was begun, some is there.
     if far && !begun {

@@ -1,10 +1,10 @@
 //! Every table that stages read.
 #![no_main]
 
+use lexmill_store::table::TableReader;
 use lexmill_store::table::counts::CountsReader;
 use lexmill_store::table::tokens::{Tokens, read_token_shard};
 use lexmill_store::table::vocabulary::{WordsReader, read_vocabulary};
-use lexmill_store::table::TableReader;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(init: lexmill_fuzz::begin(), |data: &[u8]| {

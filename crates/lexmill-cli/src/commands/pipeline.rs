@@ -151,8 +151,9 @@ pub(crate) fn plan(settings: &RunSettings, args: &PipelineArgs, json: bool) -> R
     if let Some(free) = free {
         let missing = plan.stages.iter().filter(|stage| stage.manifest.is_none());
         let needed = missing.map(|stage| stage.estimate.disk_bytes).sum::<u64>() + scratch;
-        let enough = if needed > free { ": NOT ENOUGH" } else { "" };
-        out += &format!("{} free on the disk{enough}\n", ByteSize(free));
+        if needed > free {
+            out += &format!("only {} are free on the disk\n", ByteSize(free));
+        }
     }
     print(&out)
 }
