@@ -11,6 +11,7 @@ pub(crate) mod noop;
 pub(crate) mod peers;
 pub(crate) mod scaling;
 pub(crate) mod scores;
+pub(crate) mod soak;
 pub(crate) mod threads;
 pub(crate) mod tokenize;
 pub(crate) mod word2vec;

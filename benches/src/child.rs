@@ -28,6 +28,8 @@ pub(crate) struct Cost {
     pub(crate) wall: f64,
     /// Most resident memory.
     pub(crate) peak_bytes: u64,
+    /// Most open files.
+    pub(crate) open_files: usize,
 }
 
 impl Cost {
@@ -43,6 +45,7 @@ impl Cost {
             system: self.system + other.system,
             wall: self.wall + other.wall,
             peak_bytes: self.peak_bytes.max(other.peak_bytes),
+            open_files: self.open_files.max(other.open_files),
         }
     }
 }
@@ -52,16 +55,18 @@ pub(crate) fn measure(command: &mut Command) -> Result<Cost> {
     let (user, system) = children_seconds()?;
     let begun = Instant::now();
     let mut child = spawn(command)?;
-    let status_file = format!("/proc/{}/status", child.id());
+    let (status_file, files) =
+        (format!("/proc/{}/status", child.id()), format!("/proc/{}/fd", child.id()));
     let over = AtomicBool::new(false);
-    let (status, wall, peak_bytes) = std::thread::scope(|scope| {
+    let (status, wall, (peak_bytes, open_files)) = std::thread::scope(|scope| {
         let sampler = scope.spawn(|| {
-            let mut peak = 0;
+            let (mut peak, mut open) = (0, 0);
             while !over.load(Ordering::Acquire) {
                 peak = peak.max(high_water(Path::new(&status_file)));
+                open = open.max(std::fs::read_dir(&files).map_or(0, Iterator::count));
                 std::thread::park_timeout(SAMPLE);
             }
-            peak
+            (peak, open)
         });
         let status = child.wait();
         let wall = begun.elapsed().as_secs_f64();
@@ -72,7 +77,8 @@ pub(crate) fn measure(command: &mut Command) -> Result<Cost> {
     });
     succeeded(command, status.context("waiting for the child")?)?;
     let (user_after, system_after) = children_seconds()?;
-    Ok(Cost { user: user_after - user, system: system_after - system, wall, peak_bytes })
+    let (user, system) = (user_after - user, system_after - system);
+    Ok(Cost { user, system, wall, peak_bytes, open_files })
 }
 
 /// Seconds until commands that run at the same time have all ended.

@@ -44,6 +44,11 @@ impl Job {
         Job::new(lab, "english.toml", text, directory)
     }
 
+    /// The pipeline of natural English with two trainers.
+    pub(crate) fn soak(lab: &Lab, text: &Text, directory: &str) -> Job {
+        Job::new(lab, "soak.toml", text, directory)
+    }
+
     /// The pipeline that tokenizes and does nothing else.
     pub(crate) fn tokens(lab: &Lab, text: &Text, directory: &str) -> Job {
         Job::new(lab, "tokens.toml", text, directory)

@@ -61,11 +61,20 @@ enum Bar {
     Glove,
     /// Final loss and scores at the reference's settings, three seeds
     Scores,
-    /// Peak memory of counting much English within 1 GiB
+    /// Peak memory and open files of counting much English within a small budget
     Memory {
         /// English is repeated to this length
         #[arg(long, value_name = "BYTES", default_value = "1.2GB")]
         largest: ByteSize,
+        /// The small budget, and others to compare with
+        #[arg(long, value_name = "BYTES", value_delimiter = ',', default_value = "1GiB,8GiB")]
+        budgets: Vec<ByteSize>,
+    },
+    /// All the English there is, from text to vectors, killed again and again
+    Soak {
+        /// Seconds from one kill to the next
+        #[arg(long, value_name = "N", default_value_t = 180)]
+        every: u64,
     },
     /// The same bytes for all threads and budgets, and after being killed
     Identity {
@@ -120,7 +129,11 @@ impl Bar {
             Bar::Threads => "threads".to_owned(),
             Bar::Glove => "glove".to_owned(),
             Bar::Scores => "scores".to_owned(),
-            Bar::Memory { largest } => format!("memory --largest {}", largest.0),
+            Bar::Memory { largest, budgets } => {
+                let budgets: Vec<String> = budgets.iter().map(|b| b.0.to_string()).collect();
+                format!("memory --largest {} --budgets {}", largest.0, budgets.join(","))
+            }
+            Bar::Soak { every } => format!("soak --every {every}"),
             Bar::Identity { kills, seed } => format!("identity --kills {kills} --seed {seed}"),
             Bar::Noop => "noop".to_owned(),
             Bar::Scaling { largest } => format!("scaling --largest {}", largest.0),
@@ -142,7 +155,8 @@ impl Bar {
             Bar::Threads => bars::threads::measure(lab),
             Bar::Glove => bars::glove::measure(lab),
             Bar::Scores => bars::scores::measure(lab),
-            Bar::Memory { largest } => bars::memory::measure(lab, largest.0),
+            Bar::Memory { largest, budgets } => bars::memory::measure(lab, largest.0, budgets),
+            Bar::Soak { every } => bars::soak::measure(lab, *every),
             Bar::Identity { kills, seed } => bars::identity::measure(lab, *kills, *seed),
             Bar::Noop => bars::noop::measure(lab),
             Bar::Scaling { largest } => bars::scaling::measure(lab, largest.0),

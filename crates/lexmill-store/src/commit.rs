@@ -149,8 +149,10 @@ fn target(path: &Path) -> Result<PathBuf> {
     if path.file_name().is_none() {
         return Err(not("no name of a file"));
     }
-    // /dev/stdout may lead to a file, which is another's to write.
-    if ["/dev", "/proc"].iter().any(|system| path.starts_with(system)) {
+    // /dev/stdout may lead to a file, which is another's to write. Below /dev/shm is a file system in
+    // memory.
+    let system = ["/dev", "/proc"].iter().any(|system| path.starts_with(system));
+    if system && !path.starts_with("/dev/shm") {
         return Err(not("a device or a pipe, not a file"));
     }
     let path = match std::fs::canonicalize(path) {
@@ -281,6 +283,15 @@ mod tests {
         ] {
             let error = AtomicFile::create(&wrong).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_system_in_memory_holds_files() {
+        if let Ok(directory) = tempfile::tempdir_in("/dev/shm") {
+            let path = directory.path().join("a");
+            AtomicFile::create(&path).unwrap().commit("a", 0).unwrap();
+            assert!(path.is_file());
         }
     }
 
