@@ -288,13 +288,69 @@ fn lose(calls: &[Call], names: bool) -> Result<()> {
     if !names {
         return Ok(());
     }
-    for (name, before) in given.into_iter().rev() {
+    // Names of files first: those of directories change what files are called.
+    let (directories, files): (Vec<_>, Vec<_>) =
+        given.into_iter().partition(|(name, _)| name.is_dir());
+    for (name, _) in files.iter().filter(|(name, _)| name.exists()) {
+        std::fs::remove_file(name)?;
+    }
+    for (name, before) in directories.into_iter().rev() {
         match before {
             Some(before) if name.is_dir() && !before.exists() => std::fs::rename(&name, before)?,
             _ if name.is_dir() => std::fs::remove_dir_all(&name)?,
-            _ if name.exists() => std::fs::remove_file(&name)?,
             _ => {}
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_power_cut_takes_what_was_not_synced_and_nothing_else() -> Result<()> {
+        let base = std::env::temp_dir().join(format!("lexmill-power-cut-{}", std::process::id()));
+        for names in [false, true] {
+            let path = |name: &str| base.join(name);
+            std::fs::create_dir_all(path("stage"))?;
+            for name in ["stage/synced", "stage/unsynced", "stage/late"] {
+                std::fs::write(path(name), "content")?;
+            }
+            let call = |name: &str, from: &str, to: Option<&str>| Call {
+                number: 0,
+                name: name.to_owned(),
+                path: path(from),
+                to: to.map(path),
+            };
+            let calls = [
+                call("mkdir", "stage.partial", None),
+                call("fsync", "", None),
+                call("create", "stage.partial/.synced.tmp", None),
+                call("write", "stage.partial/.synced.tmp", None),
+                call("fsync", "stage.partial/.synced.tmp", None),
+                call("rename", "stage.partial/.synced.tmp", Some("stage.partial/synced")),
+                call("create", "stage.partial/unsynced", None),
+                call("write", "stage.partial/unsynced", None),
+                call("fsync", "stage.partial", None),
+                call("create", "stage.partial/late", None),
+                call("write", "stage.partial/late", None),
+                call("fsync", "stage.partial/late", None),
+                call("rename", "stage.partial", Some("stage")),
+                // Not made any more.
+                call("fsync", "", None),
+            ];
+            // A joined empty name ends a path with a slash.
+            let whole = |call: Call| Call { path: call.path.components().collect(), ..call };
+            let calls: Vec<Call> = calls.into_iter().map(whole).collect();
+            lose(&calls, names)?;
+            let stage = if names { "stage.partial" } else { "stage" };
+            let read = |name: &str| std::fs::read_to_string(path(&format!("{stage}/{name}")));
+            assert_eq!(read("synced")?, "content");
+            assert_eq!(read("unsynced")?, "");
+            assert_eq!(read("late").ok().as_deref(), (!names).then_some("content"));
+            std::fs::remove_dir_all(&base)?;
+        }
+        Ok(())
+    }
 }
