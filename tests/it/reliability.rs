@@ -83,6 +83,36 @@ fn repair_makes_only_what_is_damaged_and_makes_it_as_it_was() {
     let same = now.iter().filter(|(name, stamp)| shards.get(*name) == Some(stamp)).count();
     assert!(same > 0 && same < now.len(), "{same} of {}", now.len());
     assert!(lab.run("run p.toml --dir r").done().ran().is_empty());
+
+    for (directory, why) in
+        [("nowhere", "not a run directory"), ("r/tokens", "not a run directory")]
+    {
+        lab.run(&format!("verify {directory} --repair p.toml")).failed(&[why]);
+    }
+    assert!(!lab.path("nowhere").exists());
+    lab.run("verify corpus").failed(&["holds no stage"]);
+}
+
+#[test]
+fn what_is_asked_is_compared_and_a_manifest_of_another_program_is_not_ours() {
+    let lab = Lab::small();
+    lab.run("run p.toml --dir r").done();
+    let vectors = "r/vectors/embeddings.word2vec.txt";
+    lab.run(&format!("neighbors {vectors} ke")).done();
+    let whole = std::fs::read_to_string(lab.path(vectors)).unwrap();
+    lab.write(vectors, whole.replacen('1', "2", 1));
+    for path in [vectors, "r/vectors", "r"] {
+        let asked = lab.run(&format!("neighbors {path} ke"));
+        // The directory's answer is from another file, which is whole.
+        if path == vectors {
+            asked.failed(&[vectors, "is damaged"])
+        } else {
+            asked.done()
+        };
+    }
+    lab.write("elsewhere/vectors/v.txt", whole);
+    lab.write("elsewhere/manifest.json", "{\"name\": \"somebody's page\"}");
+    lab.run("neighbors elsewhere/vectors/v.txt ke").done();
 }
 
 #[test]

@@ -62,6 +62,12 @@ pub enum Error {
         /// The directory.
         path: PathBuf,
     },
+    /// What was to be repaired is not a run directory.
+    #[error("{path:?} is not a run directory: name the one that the stages lie in")]
+    NothingToRepair {
+        /// What was named.
+        path: PathBuf,
+    },
     /// A stage failed.
     #[error("stage {stage:?}: {source}")]
     Stage {

@@ -110,13 +110,16 @@ fn begin(definition: &Definition, directory: &Path) -> Result<RunLock> {
 /// many stages were made.
 ///
 /// # Errors
-/// If another process runs in the directory, or a stage fails; what is done stays done.
+/// If it is no run directory, another process runs in it, or a stage fails; what is done stays done.
 pub fn repair(
     definition: &Definition,
     directory: &Path,
     resources: &Resources,
     observer: &dyn Observer,
 ) -> Result<(Verification, usize)> {
+    if !directory.is_dir() || directory.join("manifest.json").exists() {
+        return Err(Error::NothingToRepair { path: directory.to_owned() });
+    }
     let _lock = begin(definition, directory)?;
     let found =
         watch("verify", observer, |progress| verify(directory, resources.threads, progress))?;
