@@ -34,6 +34,18 @@ fn memory_and_checkpoints_do_not_show() {
     }
 }
 
+/// Each thread writes 64 shards at once: on a machine of many processors that is more than a process may open.
+#[test]
+fn many_threads_do_with_few_open_files() {
+    let lab = Lab::small();
+    lab.run("run p.toml --dir one --to counts --threads 1").done();
+    let mut limited = Command::new("sh");
+    let script = "ulimit -n 256 && exec \"$0\" run p.toml --dir many --to counts --threads 24";
+    limited.args(["-c", script, env!("CARGO_BIN_EXE_lexmill")]).current_dir(lab.path(""));
+    assert!(limited.output().unwrap().status.success());
+    assert_eq!(lab.tables("many"), lab.tables("one"));
+}
+
 /// So many tokens that little memory takes the corpus in several runs, written out and merged.
 #[test]
 fn counting_in_several_runs_does_not_show() {

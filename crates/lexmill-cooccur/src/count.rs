@@ -21,7 +21,7 @@ use lexmill_store::table::vocabulary::write_vocabulary;
 use lexmill_store::workers::share;
 use lexmill_store::{
     Error as StoreError, FileEntry, Manifest, Progress, Resources, StageKey, StageWriter,
-    UnitRecord,
+    UnitRecord, open_files,
 };
 use lexmill_tokenize::shards::{Shard, provenance, token_shards};
 use lexmill_tokenize::vocabulary;
@@ -47,6 +47,8 @@ const LEAST_RUN_TOKENS: u64 = if cfg!(test) { 8 } else { 1 << 20 };
 
 /// The most tokens of a run: with a mark for each document, their positions fit 32 bits.
 const MOST_RUN_TOKENS: u64 = 1 << 31;
+/// Files that are open besides those of the tasks.
+const OTHER_FILES: usize = 48;
 
 /// Everything a step of the stage needs.
 pub(crate) struct Counting<'a> {
@@ -116,10 +118,12 @@ impl Counting<'_> {
         Slots { vocabulary: self.vocabulary, layout: self.layout, unknown: self.settings.unknown }
     }
 
-    /// Threads for which a task that takes `each` bytes has room beside `fixed` bytes.
-    fn threads_for(&self, each: u64, fixed: u64) -> usize {
+    /// Threads for which a task that takes `each` bytes has room beside `fixed` bytes, and that may all
+    /// have so many files open.
+    fn threads_for(&self, each: u64, fixed: u64, files: usize) -> usize {
         let room = self.data_bytes.saturating_sub(fixed) / each.max(1);
-        self.threads.min(room.max(1) as usize)
+        let open = open_files().saturating_sub(OTHER_FILES) / files.max(1);
+        self.threads.min(room.max(1) as usize).min(open.max(1))
     }
 
     fn accumulator_bytes(&self) -> u64 {
@@ -152,7 +156,8 @@ impl Counting<'_> {
     }
 
     fn straight_to_grid(&self, tokens: u64) -> Result<Vec<UnitRecord>> {
-        let threads = self.threads_for(self.grid_bytes(), tokens * Positions::BYTES_PER_TOKEN);
+        let fixed = tokens * Positions::BYTES_PER_TOKEN;
+        let threads = self.threads_for(self.grid_bytes(), fixed, self.layout.blocks() as usize);
         let paths: Vec<PathBuf> = self.shards.iter().map(|shard| shard.path.clone()).collect();
         let (room, window) = (self.room(0..paths.len()), self.weights.window());
         let text = self.slots().load(&paths, 0..paths.len(), room, window, self.threads)?;
@@ -165,7 +170,7 @@ impl Counting<'_> {
 
     /// Threads that have room to write a run beside `fixed` bytes.
     pub(crate) fn threads_for_run(&self, fixed: u64) -> usize {
-        self.threads_for(self.accumulator_bytes() + OPEN_RUN_BYTES, fixed)
+        self.threads_for(self.accumulator_bytes() + OPEN_RUN_BYTES, fixed, 1)
     }
 
     /// Tokens of shards, with a mark for each document.
@@ -270,7 +275,8 @@ impl Counting<'_> {
     /// Merges runs into one, and removes them.
     pub(crate) fn merge_into_run(&self, runs: &[String], merged: &str) -> Result<()> {
         let each = (runs.len() as u64 + 1) * OPEN_RUN_BYTES + self.accumulator_bytes();
-        self.write_blocks(self.threads_for(each, 0), merged, |block, sums, writer| {
+        let threads = self.threads_for(each, 0, runs.len() + 1);
+        self.write_blocks(threads, merged, |block, sums, writer| {
             let files = self.run_files(runs, block);
             merge(&files, self.layout, block, sums, |slot, sums| writer.row(slot, sums))
         })?;
@@ -293,7 +299,8 @@ impl Counting<'_> {
         }
         let each = self.grid_bytes() + runs.len() as u64 * OPEN_RUN_BYTES;
         self.progress.begin("rows", self.layout.words() as u64);
-        self.grid(self.threads_for(each, 0), |block, sums, writer| {
+        let threads = self.threads_for(each, 0, runs.len() + self.layout.blocks() as usize);
+        self.grid(threads, |block, sums, writer| {
             let files = self.run_files(&runs, block);
             merge(&files, self.layout, block, sums, |slot, sums| writer.row(slot, sums))
         })

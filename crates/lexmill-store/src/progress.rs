@@ -27,6 +27,18 @@ impl Resources {
     }
 }
 
+/// Files that the process may have open at once. Where the system does not say, what most allow.
+pub fn open_files() -> usize {
+    const LEAST: usize = 256;
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    match line.and_then(|line| line.split_whitespace().next()) {
+        Some("unlimited") => usize::MAX,
+        Some(limit) => limit.parse().unwrap_or(LEAST),
+        None => LEAST,
+    }
+}
+
 /// Something that happened, for people and for programs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
