@@ -167,7 +167,9 @@ fn run_locked(
         if stage.kind != Kind::Tokenize {
             outside = look(stage, &Progress::new())?;
         }
-        let place = Place { definition, directory, damaged, notice: notice.as_deref() };
+        // Said once.
+        let notice = notice.as_deref().filter(|_| ran == 0);
+        let place = Place { definition, directory, damaged, notice };
         ran += usize::from(one(place, stage, &outside, resources, observer, &mut whole)?);
     }
     // It is of a stage at work.

@@ -267,9 +267,8 @@ fn units_done(
 }
 
 /// The files that an interrupted stage has noted as done and that are there, and which of them are not
-/// what was written;
-/// `None` if nothing was begun in `directory`, which is called `NAME.partial`. Bytes read count as
-/// progress.
+/// what was written; `None` if nothing was begun in `directory`, which is called `NAME.partial`. Bytes
+/// read count as progress.
 ///
 /// # Errors
 /// If the journal can't be read.
