@@ -66,6 +66,11 @@ fn repair_makes_only_what_is_damaged_and_makes_it_as_it_was() {
     bend("r/glove/manifest.json");
     std::fs::remove_file(lab.path("r/vectors/embeddings.glove.txt")).unwrap();
     lab.run("verify r").failed(&["3 things are damaged"]);
+    let alone = lab.run("verify r/tokens").failed(&["something is damaged"]);
+    assert!(alone.stdout.contains(&format!("\nr/tokens/{shard}: ")), "{}", alone.stdout);
+    let json = lab.run("verify r --json").failed(&["3 things are damaged"]);
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["stages"][2]["damage"][0]["file"], shard.as_str(), "{json}");
     // A run that would read something damaged does not.
     lab.run("run p.toml --dir r --set stages.counts.window=3").failed(&[
         &shard,
@@ -144,7 +149,6 @@ fn a_damaged_checkpoint_is_not_gone_on_with() {
         std::fs::write(&path, bytes).unwrap();
     }
     lab.run("verify r").failed(&["damaged"]);
-    lab.write("p.toml", crate::lab::SMALL.replace("epochs = 3", "epochs = 400"));
     let again = lab.run("run p.toml --dir r").done();
     assert!(!again.stderr.contains("goes on after"), "{}", again.stderr);
     let damaged = again.stderr.lines().filter(|line| line.contains("is damaged")).count();

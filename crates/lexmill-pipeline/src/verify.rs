@@ -15,6 +15,8 @@ use crate::run::{HASHES, STATUS};
 pub struct VerifiedStage {
     /// Its name in the run directory; that of the directory itself if only it was asked for.
     pub stage: String,
+    /// Where it lies.
+    pub directory: PathBuf,
     /// Its kind; `None` if its manifest is damaged, or it is not finished.
     pub kind: Option<String>,
     /// Whether it is finished.
@@ -95,6 +97,7 @@ pub fn verify(directory: &Path, threads: usize, progress: &Progress) -> Result<V
     for (path, manifest) in directories.iter().zip(manifests) {
         let mut stage = VerifiedStage {
             stage: name(path),
+            directory: path.clone(),
             kind: None,
             finished: true,
             files: 0,

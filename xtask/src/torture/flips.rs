@@ -9,9 +9,9 @@ use lexmill_vocab::Random;
 use super::lab::{Lab, one_clear_message, stderr};
 use super::{Extent, Outcome};
 
-/// Every so many flips, a run with another seed is to make something of the damaged one.
+/// Every so many flips, a run with other settings is to make something of the damaged one.
 const USED_EVERY: u32 = 20;
-/// A field that is changed for that: stages from the trainers on are made again.
+/// Fields that are changed for that: two trainers and what reads from them are made again.
 const CHANGE: [&str; 4] = ["--set", "stages.glove.epochs=2", "--set", "stages.cbow.epochs=2"];
 
 /// Flips so many bits, one at a time.

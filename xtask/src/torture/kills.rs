@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -20,7 +20,8 @@ const AT_ONCE: usize = 2;
 
 /// Disturbs so many runs, each once to three times.
 pub(crate) fn torture(lab: &Lab, runs: u32, extent: Extent) -> Result<Outcome> {
-    let (next, outcome) = (AtomicU32::new(0), Mutex::new(Outcome::default()));
+    let (next, done) = (AtomicU32::new(0), AtomicUsize::new(0));
+    let outcome = Mutex::new(Outcome::default());
     let places: Mutex<BTreeMap<String, usize>> = Mutex::default();
     let work = || {
         loop {
@@ -28,17 +29,18 @@ pub(crate) fn torture(lab: &Lab, runs: u32, extent: Extent) -> Result<Outcome> {
             if number >= runs || extent.is_over() {
                 return;
             }
-            let disturbed = disturb(lab, extent.seed, number);
-            let mut outcome = outcome.lock().expect("no holder panics");
-            match disturbed {
+            match disturb(lab, extent.seed, number) {
                 Ok(killed_in) => {
                     let mut places = places.lock().expect("no holder panics");
                     for place in killed_in {
                         *places.entry(place).or_default() += 1;
                     }
-                    outcome.did("run", 1);
+                    done.fetch_add(1, Ordering::Relaxed);
                 }
-                Err(error) => outcome.check(&format!("run {number}"), Err(error)),
+                Err(error) => {
+                    let mut outcome = outcome.lock().expect("no holder panics");
+                    outcome.check(&format!("run {number}"), Err(error));
+                }
             }
         }
     };
@@ -48,8 +50,8 @@ pub(crate) fn torture(lab: &Lab, runs: u32, extent: Extent) -> Result<Outcome> {
         }
     });
     let mut outcome = outcome.into_inner().expect("no holder panics");
-    let runs = outcome.done.len();
-    outcome.done = vec![("runs that were disturbed and came to the same end".to_owned(), runs)];
+    let runs = done.into_inner();
+    outcome.did("runs that were disturbed and came to the same end", runs);
     for (place, times) in places.into_inner().expect("no holder panics") {
         outcome.did(place, times);
     }

@@ -76,7 +76,7 @@ fn as_text(directory: &Path, found: &Verification) -> String {
         .collect();
     let mut out = table(&["stage", "kind", "files", "bytes", ""], &rows, &[2, 3]);
     for stage in &found.stages {
-        let place = |file: &str| directory.join(&stage.stage).join(file).display().to_string();
+        let place = |file: &str| stage.directory.join(file).display().to_string();
         for damage in stage.damage.iter().take(NAMED) {
             out += &format!("{}: {}\n", place(&damage.file), damage.problem);
         }
