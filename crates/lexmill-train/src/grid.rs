@@ -71,7 +71,7 @@ impl Turns {
         }
     }
 
-    fn wait_until(&self, ready: impl Fn() -> bool) -> bool {
+    pub(crate) fn wait_until(&self, ready: impl Fn() -> bool) -> bool {
         let over = || self.stopped.load(SeqCst) || ready();
         for _ in 0..SPINS {
             if over() {
@@ -93,7 +93,7 @@ impl Turns {
         !self.stopped.load(SeqCst)
     }
 
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         // Under the lock, so that nobody can have looked before the change and sleep after it.
         if *self.sleepers.lock().expect("no holder panics") > 0 {
             self.changed.notify_all();

@@ -9,6 +9,7 @@ pub mod glove;
 mod grid;
 mod lanes;
 pub mod scoring;
+mod team;
 pub mod word2vec;
 
 pub use error::{Error, Result};

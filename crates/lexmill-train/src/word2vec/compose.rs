@@ -3,11 +3,12 @@
 //! Such an input is put together from rows in many blocks, so the grid alone does not keep workers
 //! apart. Batches of windows are trained in phases instead, each parallel over what it owns:
 //!
-//! 1. sums of the rows of each word (subwords only), each word by whoever takes it;
+//! 1. sums of the rows of each word (subwords only): those of even rows and those of odd ones apart, so
+//!    that two threads each read the rows that they write;
 //! 2. the output layer, by tiles of (group of inputs, block of output rows), in the order of the
-//!    grid. The first tile of a group makes its inputs ("hidden" rows), of rows that nobody writes
-//!    meanwhile; all move them as if they were parameters; the last leaves how far each has moved,
-//!    which is its gradient;
+//!    grid. The first tile of a group makes its inputs ("hidden" rows), of these sums or of rows that
+//!    nobody writes meanwhile; all move them as if they were parameters; the last leaves how far each
+//!    has moved, which is its gradient;
 //! 3. sums of the gradients of each word (subwords only);
 //! 4. the rows that inputs were made of move by that, each block by its owner, in the order of the
 //!    inputs.
@@ -16,9 +17,9 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use lexmill_vocab::Random;
-use rayon::prelude::*;
 
 use super::examples::{Outputs, Sorted, Sorting, Split};
 use super::matrix::{Matrix, width};
@@ -28,9 +29,12 @@ use super::step::{Draw, Pair, Scratch, Step, negatives};
 use super::stream;
 use super::subwords::WordRows;
 use super::text::{START, contexts};
-use crate::grid::{Tile, train_tiles};
+use crate::grid::Tile;
 use crate::lanes::{Lanes, for_processors, prefetch};
+use crate::team::{Member, Team};
 
+/// Rows of words are of one class or the other, by the last bit of their number.
+const CLASSES: usize = 2;
 /// Words whose rows one worker sums at a time.
 const PART: usize = 64;
 /// Rows that are asked for ahead of their turn.
@@ -43,6 +47,7 @@ const MOST: u32 = 200;
 const RUNS: usize = 64;
 
 /// Inputs and what they predict.
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Batch {
     /// With subwords, the different words that inputs are made of.
     words: Option<Words>,
@@ -53,9 +58,8 @@ pub(crate) struct Batch {
     /// Examples by tile: `group · output blocks + output block`; their rows count from the group's
     /// start.
     pairs: Sorted<Pair>,
-    /// By input block the place in it, or with subwords by word just 0; and which of the
-    /// [`Composer`]'s rows is the gradient.
-    returns: Sorted<(u32, u32)>,
+    /// By input block the place in it, or with subwords by word just 0; and where the gradient is.
+    returns: Sorted<(u32, At)>,
     /// Words that are predicted.
     pub(crate) predictions: u64,
     /// The position in the kept tokens up to which as many are done.
@@ -63,10 +67,61 @@ pub(crate) struct Batch {
 }
 
 /// What the words of a batch are made of.
+#[cfg_attr(test, derive(Clone))]
 struct Words {
+    /// By word and class.
     rows: Sorted<u32>,
-    /// By input block: place in the block, and number of the word.
-    returns: Sorted<(u32, u32)>,
+    /// By input block: place in the block, and where the word's gradient is.
+    returns: Sorted<(u32, At)>,
+}
+
+/// A row of one of several lists: which group of inputs or part of the words, and the place there, in
+/// the last bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct At(u32);
+
+/// Bits of a place in a group: there are at most 2²⁰ windows and a few to a batch, and 2⁸ groups.
+const GROUP_BITS: u32 = 21;
+/// Bits of a place in a part.
+const PART_BITS: u32 = PART.trailing_zeros();
+
+impl At {
+    #[inline(always)]
+    fn new(list: usize, place: usize, bits: u32) -> At {
+        At((list << bits | place) as u32)
+    }
+}
+
+/// Lists of rows.
+#[derive(Clone, Copy)]
+struct Lists<'a> {
+    lists: &'a [&'a [Lanes]],
+    bits: u32,
+    width: usize,
+}
+
+impl<'a> Lists<'a> {
+    #[inline(always)]
+    fn row(&self, At(at): At) -> &'a [Lanes] {
+        let place = (at & ((1 << self.bits) - 1)) as usize;
+        &self.lists[(at >> self.bits) as usize][place * self.width..][..self.width]
+    }
+}
+
+/// The rows `ids` of two classes, one after the other, as lists of a [`Sorted`]: those of odd rows
+/// backwards.
+fn by_class(ids: &[u32], starts: &mut Vec<u32>, all: &mut Vec<u32>) {
+    let first = all.len();
+    all.resize(first + ids.len(), 0);
+    let (mut even, mut odd) = (first, all.len());
+    for &id in ids {
+        // Without a branch, which would be taken as it happens.
+        let is_odd = (id % CLASSES as u32) as usize;
+        odd -= is_odd;
+        all[if is_odd == 1 { odd } else { even }] = id;
+        even += 1 - is_odd;
+    }
+    starts.extend([even as u32, all.len() as u32]);
 }
 
 /// How batches are made.
@@ -92,8 +147,10 @@ impl Batching<'_> {
         reaches: &[u16],
         mut random: Random,
     ) -> Vec<Batch> {
-        let (mut windows, mut around): (Vec<Window>, Vec<u32>) = Default::default();
         let (start, tokens) = (centers.start, centers.len());
+        let contexts_at_most = reaches.iter().map(|&reach| 2 * reach as usize).sum();
+        let mut windows: Vec<Window> = Vec::with_capacity(tokens);
+        let mut around: Vec<u32> = Vec::with_capacity(contexts_at_most);
         for (center, &reach) in centers.zip(reaches) {
             if kept[center] == START {
                 continue;
@@ -120,7 +177,9 @@ impl Batching<'_> {
         let run = strip.div_ceil(number.max(1)).max(1);
         let mut batches = Vec::new();
         let (mut done, mut first) = (0, 0);
-        let most = around.iter().chain(windows.iter().map(|window| &window.0)).max();
+        let reach = reaches.iter().max().map_or(0, |&reach| reach as usize);
+        let near = start.saturating_sub(reach)..kept.len().min(start + tokens + reach);
+        let most = kept[near].iter().filter(|&&word| word != START).max();
         let mut counts = vec![0u32; most.map_or(0, |&most| most as usize + 1)];
         while first < strip {
             let mut run = run.min(strip - first);
@@ -132,7 +191,7 @@ impl Batching<'_> {
             };
             // Shorter where the text repeats itself: a row that stands in most windows would take all
             // their gradients at once, and leap.
-            while run > 1 && self.repeats(runs_of(run).flatten(), &around, &mut counts) {
+            while run > 1 && self.repeats(runs_of(run), &around, &mut counts) {
                 run /= 2;
             }
             let mut runs: Vec<&[Window]> = runs_of(run).collect();
@@ -164,23 +223,30 @@ impl Batching<'_> {
     /// Whether one word makes up more than its share of the inputs. `counts` are zeros, and will be.
     fn repeats<'w>(
         &self,
-        windows: impl Iterator<Item = &'w Window> + Clone,
+        runs: impl Iterator<Item = &'w [Window]> + Clone,
         around: &[u32],
         counts: &mut [u32],
     ) -> bool {
-        let each = |window: &'w Window, f: &mut dyn FnMut(u32)| match self.architecture {
-            Architecture::Skipgram => f(window.0),
-            Architecture::Cbow => around[window.1.clone()].iter().for_each(|&word| f(word)),
-        };
+        // The contexts of a run's windows stand together.
+        let contexts = |run: &[Window]| run[0].1.start..run[run.len() - 1].1.end;
         let mut most = 0;
-        for window in windows.clone() {
-            each(window, &mut |word| {
-                counts[word as usize] += 1;
-                most = most.max(counts[word as usize]);
-            });
+        let mut count = |word: u32| {
+            let count = &mut counts[word as usize];
+            *count += 1;
+            most = most.max(*count);
+        };
+        for run in runs.clone() {
+            match self.architecture {
+                Architecture::Skipgram => run.iter().for_each(|window| count(window.0)),
+                Architecture::Cbow => around[contexts(run)].iter().for_each(|&word| count(word)),
+            }
         }
-        for window in windows {
-            each(window, &mut |word| counts[word as usize] = 0);
+        let mut forget = |word: u32| counts[word as usize] = 0;
+        for run in runs {
+            match self.architecture {
+                Architecture::Skipgram => run.iter().for_each(|window| forget(window.0)),
+                Architecture::Cbow => around[contexts(run)].iter().for_each(|&word| forget(word)),
+            }
         }
         most > MOST
     }
@@ -230,14 +296,29 @@ impl Batching<'_> {
         sorting.counted(0u32);
         order.iter().for_each(|&window| sorting.put(block_of(window), window as u32));
         let sorted = sorting.done();
-        let groups = match self.outputs {
+        let groups: Vec<usize> = match self.outputs {
             Outputs::Words(_) => sorted.starts().iter().map(|&start| start as usize).collect(),
             Outputs::Nodes(_) => self.groups(windows.len()),
         };
         let order = sorted.into_items();
-        let pairs = self.pairs(&groups, |f| {
-            order.iter().enumerate().for_each(|(row, &window)| f(row, windows[window as usize].0));
-        });
+        let pairs = match self.outputs {
+            Outputs::Words(split) => {
+                // Already in the order of tiles, of which only those on the diagonal have any.
+                let blocks = split.blocks() as usize;
+                let starts =
+                    (0..=blocks * blocks).map(|tile| groups[tile.div_ceil(blocks + 1)] as u32);
+                let group = |group: usize| (0..).zip(&order[groups[group]..groups[group + 1]]);
+                let pair = |(row, &window): (u32, &u32)| {
+                    let (_, target) = split.of(windows[window as usize].0);
+                    Pair { row, target }
+                };
+                let pairs = (0..blocks).flat_map(|g| group(g).map(pair)).collect();
+                Sorted::from_parts(starts.collect(), pairs)
+            }
+            Outputs::Nodes(_) => self.pairs(&groups, |f| {
+                order.iter().enumerate().for_each(|(row, &w)| f(row, windows[w as usize].0));
+            }),
+        };
         let mut words = Vec::new();
         let mut parts = Vec::with_capacity(windows.len() * 8);
         let mut starts = Vec::with_capacity(windows.len() + 1);
@@ -264,16 +345,15 @@ impl Batching<'_> {
     }
 
     /// Whom each part of the inputs gets its gradients from.
-    fn returns(&self, made_of: &Sorted<u32>, groups: &[usize], words: usize) -> Sorted<(u32, u32)> {
+    fn returns(&self, made_of: &Sorted<u32>, groups: &[usize], words: usize) -> Sorted<(u32, At)> {
         let numbers = if self.rows.is_some() { words } else { self.inputs.blocks() as usize };
         let of = |part| if self.rows.is_some() { (part, 0) } else { self.inputs.of(part) };
         let mut returns = Sorting::new(numbers);
         made_of.all().iter().for_each(|&part| returns.count(of(part).0));
-        returns.counted((0, 0));
-        for group in groups.windows(2) {
-            for input in group[0]..group[1] {
-                // A group's inputs are followed by their gradients.
-                let gradient = (input + group[1]) as u32;
+        returns.counted((0, At(0)));
+        for (group, range) in groups.windows(2).enumerate() {
+            for input in range[0]..range[1] {
+                let gradient = At::new(group, input - range[0], GROUP_BITS);
                 for &part in made_of.items(input) {
                     let (number, place) = of(part);
                     returns.put(number, (place, gradient));
@@ -286,17 +366,19 @@ impl Batching<'_> {
     fn word_rows(&self, words: &[u32], rows: &WordRows) -> Words {
         let (mut starts, mut all) = (vec![0], Vec::new());
         for &word in words {
-            all.extend_from_slice(rows.of(word));
-            starts.push(all.len() as u32);
+            by_class(rows.of(word), &mut starts, &mut all);
         }
         let mut sorting = Sorting::new(self.inputs.blocks() as usize);
         all.iter().for_each(|&row| sorting.count(self.inputs.of(row).0));
-        sorting.counted((0, 0));
+        sorting.counted((0, At(0)));
         let all = Sorted::from_parts(starts, all);
         for word in 0..words.len() {
-            for &row in all.items(word) {
-                let (block, place) = self.inputs.of(row);
-                sorting.put(block, (place, word as u32));
+            let gradient = At::new(word / PART, word % PART, PART_BITS);
+            for list in CLASSES * word..CLASSES * (word + 1) {
+                for &row in all.items(list) {
+                    let (block, place) = self.inputs.of(row);
+                    sorting.put(block, (place, gradient));
+                }
             }
         }
         Words { rows: all, returns: sorting.done() }
@@ -338,18 +420,43 @@ impl Batching<'_> {
     }
 }
 
+/// A batch to be trained, at a learning rate; `name` names its random numbers.
+pub(crate) struct Job {
+    pub(crate) batch: Batch,
+    pub(crate) rate: f32,
+    pub(crate) name: [u64; 4],
+}
+
 /// Trains batches.
 pub(crate) struct Composer<'a> {
     settings: &'a Word2vecSettings,
     step: Step,
     outputs: Outputs<'a>,
     inputs_split: Split,
-    threads: usize,
-    /// Group by group: the hidden rows; then the inputs they started from, in the end how far they
-    /// have moved.
+    groups: Vec<RwLock<Group>>,
+    /// Of words, by part and class. In the end the gradients of words, where the sums of the first
+    /// class were.
+    sums: Vec<RwLock<Vec<Lanes>>>,
+}
+
+/// Inputs that are trained together.
+#[derive(Default)]
+struct Group {
+    /// What they have become.
     hidden: Vec<Lanes>,
-    /// Of words, with subwords.
-    sums: Vec<Lanes>,
+    /// What they were, in the end how far they have moved.
+    inputs: Vec<Lanes>,
+}
+
+/// The parameters, each block for itself.
+struct Blocks<'a> {
+    input: Vec<RwLock<&'a mut [Lanes]>>,
+    output: Vec<Mutex<&'a mut [Lanes]>>,
+}
+
+fn read<T>(locks: &[RwLock<T>]) -> Vec<RwLockReadGuard<'_, T>> {
+    // A thread that panics stops all.
+    locks.iter().map(|lock| lock.read().unwrap_or_else(PoisonError::into_inner)).collect()
 }
 
 impl<'a> Composer<'a> {
@@ -357,43 +464,109 @@ impl<'a> Composer<'a> {
         settings: &'a Word2vecSettings,
         step: Step,
         (inputs_split, outputs): (Split, Outputs<'a>),
-        threads: usize,
     ) -> Composer<'a> {
-        let (hidden, sums) = Default::default();
-        Composer { settings, step, outputs, inputs_split, threads, hidden, sums }
+        let (groups, sums) = Default::default();
+        Composer { settings, step, outputs, inputs_split, groups, sums }
     }
 
-    /// Trains on a batch; `name` names its random numbers. Returns the sum of the losses.
+    /// Trains on batches, one after the other, on the threads of rayon's pool; calls `done` with the
+    /// number of each that is done. Returns the sums of the losses.
     pub(crate) fn train(
         &mut self,
-        batch: &Batch,
+        jobs: &[Job],
         input: &mut Matrix,
         output: &mut Matrix,
         noise: &[Noise],
-        rate: f32,
-        name: [u64; 4],
-    ) -> f64 {
+        done: impl Fn(usize) + Sync,
+    ) -> Vec<f64> {
         let width = width(input.dim);
-        let count = batch.groups[batch.groups.len() - 1];
-        let source = Source { blocks: &input.blocks, split: self.inputs_split, width };
-        if let Some(Words { rows, .. }) = &batch.words {
-            self.sums.resize(rows.len() * width, Lanes::ZERO);
-            let parts = self.sums.par_chunks_mut(PART * width).enumerate();
-            parts.for_each(|(part, sums)| sum_words(sums, part * PART, rows, source));
+        let parts = jobs.iter().map(|job| job.batch.parts()).max().unwrap_or(0);
+        self.sums.resize_with(self.sums.len().max(CLASSES * parts), Default::default);
+        self.groups.resize_with(self.outputs.blocks() as usize, Default::default);
+        let tasks = (CLASSES * parts).max(input.blocks.len());
+        let blocks = Blocks {
+            input: input.blocks.iter_mut().map(|b| RwLock::new(b.as_mut_slice())).collect(),
+            output: output.blocks.iter_mut().map(|b| Mutex::new(b.as_mut_slice())).collect(),
+        };
+        let this = &*self;
+        let found = Team::new(tasks, this.outputs.blocks()).run(|member| {
+            let mut scratch = Scratch::new(&this.step);
+            let mut losses = Vec::new();
+            for (number, job) in jobs.iter().enumerate() {
+                let mut note = |tile: usize, loss| losses.push(((number, tile), loss));
+                if !this.work(member, job, &blocks, noise, width, &mut scratch, &mut note) {
+                    break;
+                }
+                if member.is_first() {
+                    done(number);
+                }
+            }
+            losses
+        });
+        let mut found: Vec<((usize, usize), f64)> = found.into_iter().flatten().collect();
+        found.sort_unstable_by_key(|(place, _)| *place);
+        let mut losses = vec![0.0; jobs.len()];
+        for ((number, _), loss) in found {
+            losses[number] += loss;
         }
-        self.hidden.resize(2 * count * width, Lanes::ZERO);
-        let outputs = self.outputs;
+        losses
+    }
+
+    /// The part of one thread in training on a batch. Returns false if training was stopped.
+    #[expect(clippy::too_many_arguments, reason = "they are what threads share, and what one has")]
+    fn work(
+        &self,
+        member: &mut Member<'_>,
+        job: &Job,
+        blocks: &Blocks<'_>,
+        noise: &[Noise],
+        width: usize,
+        scratch: &mut Scratch,
+        note: &mut impl FnMut(usize, f64),
+    ) -> bool {
+        let batch = &job.batch;
+        self.sum_up(member, batch, blocks, width)
+            && self.train_outputs(member, job, blocks, noise, width, scratch, note)
+            && self.give_back(member, batch, blocks, width)
+    }
+
+    /// The sums of the rows of words, class by class.
+    fn sum_up(
+        &self,
+        member: &mut Member<'_>,
+        batch: &Batch,
+        blocks: &Blocks<'_>,
+        width: usize,
+    ) -> bool {
+        let Some(words) = &batch.words else { return true };
+        let input = read(&blocks.input);
+        let input: Vec<&[Lanes]> = input.iter().map(|block| &***block).collect();
+        let source = Source { blocks: &input, split: self.inputs_split, width };
+        member.tasks(CLASSES * batch.parts(), |task| {
+            let sums = self.sums[task].write();
+            let mut sums = sums.unwrap_or_else(PoisonError::into_inner);
+            let part = words.part(task / CLASSES);
+            sums.resize(part.len() * width, Lanes::ZERO);
+            sum_rows(&mut sums, CLASSES * part.start + task % CLASSES, &words.rows, source);
+        })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "as above")]
+    fn train_outputs(
+        &self,
+        member: &mut Member<'_>,
+        job: &Job,
+        parameters: &Blocks<'_>,
+        noise: &[Noise],
+        width: usize,
+        scratch: &mut Scratch,
+        note: &mut impl FnMut(usize, f64),
+    ) -> bool {
+        let &Job { ref batch, rate, name: [seed, epoch, portion, number] } = job;
+        let (step, outputs) = (&self.step, self.outputs);
         let blocks = outputs.blocks();
-        let mut left = &mut self.hidden[..];
-        let mut groups: Vec<&mut [Lanes]> = Vec::new();
-        for range in batch.groups.windows(2) {
-            let (group, rest) = left.split_at_mut(2 * (range[1] - range[0]) * width);
-            groups.push(group);
-            left = rest;
-        }
         // Negatives come from another block than the target, as it happens: were it the same, a
         // word would never be held against those of other blocks.
-        let [seed, epoch, portion, number] = name;
         let mut random = Random::named(&[seed, stream::SHIFT, epoch, portion, number]);
         let shift = random.below(blocks);
         let mut strata: Vec<u32> = (0..blocks).collect();
@@ -401,6 +574,7 @@ impl<'a> Composer<'a> {
             // All targets lie on the diagonal.
             strata = if shift == 0 { vec![0] } else { vec![0, blocks - shift] };
         }
+        let last = strata.len() as u32 - 1;
         let tiles: Vec<Tile> = (0..)
             .zip(strata)
             .flat_map(|(stratum, step)| {
@@ -411,98 +585,130 @@ impl<'a> Composer<'a> {
                 })
             })
             .collect();
-        let (step, sums, last) = (&self.step, &self.sums[..], tiles.last().map(|t| t.stratum));
         let mean = self.settings.cbow_mean.unwrap_or(true);
         let true_mean = mean && self.settings.cbow_gradient == Some(CbowGradient::Mean);
-        let columns = output.blocks.iter_mut().map(Vec::as_mut_slice).collect();
-        let losses = train_tiles(
-            &tiles,
-            self.threads,
-            groups,
-            columns,
-            || Scratch::new(step),
-            |i, tile, rows, columns, scratch| {
-                let first = batch.groups[tile.row_block as usize];
-                let (rows, inputs) = rows.split_at_mut(rows.len() / 2);
-                if tile.stratum == 0 {
-                    make_inputs(rows, inputs, first, batch, source, sums, mean);
-                }
-                let of = |column: u32| {
-                    batch.pairs.items((tile.row_block * blocks + column % blocks) as usize)
-                };
-                let examples = (of(tile.column_block), tile.column_block);
-                let mut loss = outputs.train(step, examples, rows, columns, rate, scratch);
-                if let Some(noise) = noise.get(tile.column_block as usize) {
-                    let random = Random::named(&[
-                        seed,
-                        stream::BATCH_NEGATIVES,
-                        epoch,
-                        portion,
-                        number,
-                        i as u64,
-                    ]);
-                    let mut draw = Draw { noise, random };
-                    let pairs = of(tile.column_block + shift);
-                    let own = shift == 0;
-                    loss += negatives(step, pairs, own, rows, columns, &mut draw, rate, scratch);
-                }
-                if Some(tile.stratum) == last {
-                    gradients(inputs, rows, first, batch, true_mean, width);
-                }
-                loss
-            },
-        );
-        self.give_back(batch, input);
-        losses.into_iter().sum()
+        let sums = read(&self.sums[..CLASSES * batch.parts()]);
+        let sums: Vec<&[Lanes]> = sums.iter().map(|sums| &sums[..]).collect();
+        let input = read(&parameters.input);
+        let input: Vec<&[Lanes]> = input.iter().map(|block| &***block).collect();
+        let source = Source { blocks: &input, split: self.inputs_split, width };
+        member.tiles(&tiles, |i, tile| {
+            let group = self.groups[tile.row_block as usize].write();
+            let mut group = group.unwrap_or_else(PoisonError::into_inner);
+            let Group { hidden, inputs } = &mut *group;
+            let column = parameters.output[tile.column_block as usize].lock();
+            let mut column = column.unwrap_or_else(PoisonError::into_inner);
+            let numbers = batch.group(tile.row_block as usize);
+            if tile.stratum == 0 {
+                hidden.resize(numbers.len() * width, Lanes::ZERO);
+                inputs.resize(numbers.len() * width, Lanes::ZERO);
+                make_inputs(hidden, inputs, numbers.start, batch, source, &sums, mean);
+            }
+            let of = |column: u32| {
+                batch.pairs.items((tile.row_block * blocks + column % blocks) as usize)
+            };
+            let examples = (of(tile.column_block), tile.column_block);
+            let mut loss = outputs.train(step, examples, hidden, &mut column, rate, scratch);
+            if let Some(noise) = noise.get(tile.column_block as usize) {
+                let name = [seed, stream::BATCH_NEGATIVES, epoch, portion, number, i as u64];
+                let mut draw = Draw { noise, random: Random::named(&name) };
+                let (pairs, own) = (of(tile.column_block + shift), shift == 0);
+                let column = &mut column;
+                loss += negatives(step, pairs, own, hidden, column, &mut draw, rate, scratch);
+            }
+            if tile.stratum == last {
+                gradients(inputs, hidden, numbers.start, batch, true_mean, width);
+            }
+            note(i, loss);
+        })
     }
 
-    /// Moves the rows that the inputs were made of.
-    fn give_back(&mut self, batch: &Batch, input: &mut Matrix) {
-        let width = width(input.dim);
-        let moved = &self.hidden[..];
-        let Some(Words { returns, .. }) = &batch.words else {
-            input.blocks.par_iter_mut().enumerate().for_each(|(block, numbers)| {
-                move_rows(numbers, batch.returns.items(block), moved, width);
-            });
-            return;
+    /// Moves the rows that inputs were made of.
+    fn give_back(
+        &self,
+        member: &mut Member<'_>,
+        batch: &Batch,
+        blocks: &Blocks<'_>,
+        width: usize,
+    ) -> bool {
+        let groups = read(&self.groups);
+        let lists: Vec<&[Lanes]> = groups.iter().map(|group| &group.inputs[..]).collect();
+        let gradients = Lists { lists: &lists, bits: GROUP_BITS, width };
+        let Some(words) = &batch.words else {
+            return move_blocks(member, blocks, &batch.returns, gradients);
         };
-        let parts = self.sums.par_chunks_mut(PART * width).enumerate();
-        parts.for_each(|(part, sums)| {
-            for (word, sum) in (part * PART..).zip(sums.chunks_mut(width)) {
-                sum.fill(Lanes::ZERO);
-                for &(_, gradient) in batch.returns.items(word) {
-                    add(sum, &moved[gradient as usize * width..][..width]);
-                }
-            }
+        let parts = batch.parts();
+        let all = member.tasks(parts, |part| {
+            let sums = self.sums[CLASSES * part].write();
+            let mut sums = sums.unwrap_or_else(PoisonError::into_inner);
+            sum_gradients(&mut sums, words.part(part).start, &batch.returns, gradients);
         });
-        let by_word = &self.sums[..];
-        input.blocks.par_iter_mut().enumerate().for_each(|(block, numbers)| {
-            move_rows(numbers, returns.items(block), by_word, width);
-        });
+        let sums = read(&self.sums[..CLASSES * parts]);
+        let lists: Vec<&[Lanes]> = sums.iter().step_by(CLASSES).map(|sums| &sums[..]).collect();
+        let gradients = Lists { lists: &lists, bits: PART_BITS, width };
+        all && move_blocks(member, blocks, &words.returns, gradients)
     }
 }
 
+/// Moves the rows of each block, see [`move_rows`].
+fn move_blocks(
+    member: &mut Member<'_>,
+    blocks: &Blocks<'_>,
+    returns: &Sorted<(u32, At)>,
+    gradients: Lists<'_>,
+) -> bool {
+    member.tasks(blocks.input.len(), |block| {
+        let rows = blocks.input[block].write();
+        let mut rows = rows.unwrap_or_else(PoisonError::into_inner);
+        move_rows(&mut rows, returns.items(block), gradients);
+    })
+}
+
 impl Batch {
+    /// The inputs of a group.
+    fn group(&self, group: usize) -> Range<usize> {
+        self.groups[group]..self.groups[group + 1]
+    }
+
+    /// How many parts sums are made in.
+    fn parts(&self) -> usize {
+        self.words.as_ref().map_or(0, |words| words.len().div_ceil(PART))
+    }
+
     /// How many rows input `i` is made of.
     fn rows_of(&self, i: usize) -> usize {
-        let parts = self.made_of.items(i);
-        self.words.as_ref().map_or(parts.len(), |words| {
-            parts.iter().map(|&word| words.rows.items(word as usize).len()).sum()
-        })
+        match &self.words {
+            None => self.made_of.count(i, 1),
+            Some(words) => {
+                let parts = self.made_of.items(i).iter();
+                parts.map(|&word| words.rows.count(CLASSES * word as usize, CLASSES)).sum()
+            }
+        }
+    }
+}
+
+impl Words {
+    fn len(&self) -> usize {
+        self.rows.len() / CLASSES
+    }
+
+    /// The words of a part.
+    fn part(&self, part: usize) -> Range<usize> {
+        part * PART..self.len().min((part + 1) * PART)
     }
 }
 
 /// The input rows, to be read.
 #[derive(Clone, Copy)]
 struct Source<'a> {
-    blocks: &'a [Vec<Lanes>],
+    blocks: &'a [&'a [Lanes]],
     split: Split,
     width: usize,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
     #[inline(always)]
-    fn row(&self, id: u32) -> &[Lanes] {
+    fn row(&self, id: u32) -> &'a [Lanes] {
         let (block, place) = self.split.of(id);
         &self.blocks[block as usize][place as usize * self.width..][..self.width]
     }
@@ -510,44 +716,91 @@ impl Source<'_> {
     /// Makes `sum` the sum of rows, in their order.
     #[inline(always)]
     fn sum(&self, sum: &mut [Lanes], rows: &[u32]) {
-        sum.fill(Lanes::ZERO);
-        let (fours, rest) = rows.as_chunks();
-        for &[a, b, c, d] in fours {
-            let rows = self.row(a).iter().zip(self.row(b)).zip(self.row(c)).zip(self.row(d));
-            for (sum, (((a, b), c), d)) in sum.iter_mut().zip(rows) {
-                *sum = sum.plus(*a).plus(*b).plus(*c).plus(*d);
-            }
+        let (fours, rest) = rows.as_chunks::<4>();
+        for (i, four) in fours.iter().enumerate() {
+            self.add(sum, i > 0, *four);
         }
-        for &row in rest {
-            add(sum, self.row(row));
+        let more = !fours.is_empty();
+        match *rest {
+            [a, b, c] => self.add(sum, more, [a, b, c]),
+            [a, b] => self.add(sum, more, [a, b]),
+            [a] => self.add(sum, more, [a]),
+            _ if !more => sum.fill(Lanes::ZERO),
+            _ => {}
+        }
+    }
+
+    /// Makes `sum` the sum of rows, or adds them to it if there is one.
+    #[inline(always)]
+    fn add<const K: usize>(&self, sum: &mut [Lanes], more: bool, ids: [u32; K]) {
+        let mut rows = [&[][..]; K];
+        for (row, id) in rows.iter_mut().zip(ids) {
+            *row = self.row(id);
+        }
+        let width = sum.len();
+        // Said once, so that it is not asked lane by lane.
+        assert!(rows.iter().all(|row| row.len() == width), "rows are as long as their sum");
+        for k in 0..width {
+            let mut total = rows[0][k];
+            for row in &rows[1..] {
+                total = total.plus(row[k]);
+            }
+            sum[k] = if more { sum[k].plus(total) } else { total };
         }
     }
 }
 
 #[inline(always)]
 fn add(to: &mut [Lanes], from: &[Lanes]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = to.plus(*from);
+    assert_eq!(to.len(), from.len(), "rows are as long as each other");
+    for k in 0..to.len() {
+        to[k] = to[k].plus(from[k]);
     }
 }
 
 for_processors! {
-    /// The sum of the rows of each word from `first` on.
-    fn sum_words, sum_words_wide, sum_words_portable(
+    /// The sums of lists of rows: of `first` and every [`CLASSES`]th after it.
+    fn sum_rows, sum_rows_wide, sum_rows_portable(
         sums: &mut [Lanes],
         first: usize,
-        rows: &Sorted<u32>,
+        lists: &Sorted<u32>,
         source: Source<'_>,
     )
 }
 
 #[inline(always)]
-fn sum_words_portable(sums: &mut [Lanes], first: usize, rows: &Sorted<u32>, source: Source<'_>) {
-    for (word, sum) in (first..).zip(sums.chunks_mut(source.width)) {
-        for &row in rows.get(word + 1) {
+fn sum_rows_portable(sums: &mut [Lanes], first: usize, lists: &Sorted<u32>, source: Source<'_>) {
+    let numbers = (first..).step_by(CLASSES);
+    for (number, sum) in numbers.zip(sums.chunks_exact_mut(source.width)) {
+        for &row in lists.get(number + CLASSES) {
             prefetch(source.row(row));
         }
-        source.sum(sum, rows.items(word));
+        source.sum(sum, lists.items(number));
+    }
+}
+
+for_processors! {
+    /// The gradients of words from `first` on, each the sum of those of inputs.
+    fn sum_gradients, sum_gradients_wide, sum_gradients_portable(
+        sums: &mut [Lanes],
+        first: usize,
+        returns: &Sorted<(u32, At)>,
+        gradients: Lists<'_>,
+    )
+}
+
+#[inline(always)]
+fn sum_gradients_portable(
+    sums: &mut [Lanes],
+    first: usize,
+    returns: &Sorted<(u32, At)>,
+    gradients: Lists<'_>,
+) {
+    for (word, sum) in (first..).zip(sums.chunks_exact_mut(gradients.width)) {
+        sum.fill(Lanes::ZERO);
+        for &(_, gradient) in returns.items(word) {
+            add(sum, gradients.row(gradient));
+        }
     }
 }
 
@@ -559,7 +812,7 @@ for_processors! {
         first: usize,
         batch: &Batch,
         source: Source<'_>,
-        sums: &[Lanes],
+        sums: &[&[Lanes]],
         mean: bool,
     )
 }
@@ -571,17 +824,20 @@ fn make_inputs_portable(
     first: usize,
     batch: &Batch,
     source: Source<'_>,
-    sums: &[Lanes],
+    sums: &[&[Lanes]],
     mean: bool,
 ) {
     let width = source.width;
-    let both = inputs.chunks_mut(width).zip(copies.chunks_mut(width));
+    let both = inputs.chunks_exact_mut(width).zip(copies.chunks_exact_mut(width));
     for (i, (input, copy)) in (first..).zip(both) {
         match &batch.words {
             Some(_) => {
                 input.fill(Lanes::ZERO);
-                for &part in batch.made_of.items(i) {
-                    add(input, &sums[part as usize * width..][..width]);
+                for &word in batch.made_of.items(i) {
+                    let (part, place) = (word as usize / PART, word as usize % PART);
+                    for sums in &sums[CLASSES * part..CLASSES * (part + 1)] {
+                        add(input, &sums[place * width..][..width]);
+                    }
                 }
             }
             None => {
@@ -591,13 +847,14 @@ fn make_inputs_portable(
                 source.sum(input, batch.made_of.items(i));
             }
         }
-        if mean {
-            let scale = Lanes::all(1.0 / batch.rows_of(i) as f32);
-            for lanes in &mut *input {
-                *lanes = lanes.times(scale);
-            }
+        let scale = match mean {
+            true => Lanes::all(1.0 / batch.rows_of(i) as f32),
+            false => Lanes::all(1.0),
+        };
+        for (input, copy) in input.iter_mut().zip(copy) {
+            *input = input.times(scale);
+            *copy = *input;
         }
-        copy.copy_from_slice(input);
     }
 }
 
@@ -623,11 +880,14 @@ fn gradients_portable(
     true_mean: bool,
     width: usize,
 ) {
+    if !true_mean {
+        for (old, new) in inputs.iter_mut().zip(hidden) {
+            *old = new.minus(*old);
+        }
+        return;
+    }
     for (i, (input, hidden)) in (first..).zip(inputs.chunks_mut(width).zip(hidden.chunks(width))) {
-        let scale = match true_mean {
-            true => Lanes::all(1.0 / batch.rows_of(i) as f32),
-            false => Lanes::all(1.0),
-        };
+        let scale = Lanes::all(1.0 / batch.rows_of(i) as f32);
         for (old, new) in input.iter_mut().zip(hidden) {
             *old = new.minus(*old).times(scale);
         }
@@ -637,27 +897,22 @@ fn gradients_portable(
 for_processors! {
     /// Moves rows of a block, each (place, gradient) by a gradient.
     fn move_rows, move_rows_wide, move_rows_portable(
-        numbers: &mut [Lanes],
-        returns: &[(u32, u32)],
-        moved: &[Lanes],
-        width: usize,
+        rows: &mut [Lanes],
+        returns: &[(u32, At)],
+        gradients: Lists<'_>,
     )
 }
 
 #[inline(always)]
-fn move_rows_portable(
-    numbers: &mut [Lanes],
-    returns: &[(u32, u32)],
-    moved: &[Lanes],
-    width: usize,
-) {
+fn move_rows_portable(rows: &mut [Lanes], returns: &[(u32, At)], gradients: Lists<'_>) {
+    let range =
+        |place: u32| place as usize * gradients.width..(place as usize + 1) * gradients.width;
     for (i, &(place, gradient)) in returns.iter().enumerate() {
         if let Some(&(place, gradient)) = returns.get(i + AHEAD) {
-            prefetch(&numbers[place as usize * width..][..width]);
-            prefetch(&moved[gradient as usize * width..][..width]);
+            prefetch(&rows[range(place)]);
+            prefetch(gradients.row(gradient));
         }
-        let row = &mut numbers[place as usize * width..][..width];
-        add(row, &moved[gradient as usize * width..][..width]);
+        add(&mut rows[range(place)], gradients.row(gradient));
     }
 }
 

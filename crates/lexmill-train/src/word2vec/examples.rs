@@ -131,6 +131,12 @@ impl<T: Copy> Sorted<T> {
         if number + 1 < self.starts.len() { self.items(number) } else { &[] }
     }
 
+    /// How many items there are of so many numbers.
+    #[inline(always)]
+    pub(crate) fn count(&self, number: usize, numbers: usize) -> usize {
+        (self.starts[number + numbers] - self.starts[number]) as usize
+    }
+
     /// How many numbers there are.
     pub(crate) fn len(&self) -> usize {
         self.starts.len() - 1

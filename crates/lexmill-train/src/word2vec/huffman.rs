@@ -9,6 +9,7 @@ use std::collections::BinaryHeap;
 use lexmill_vocab::Vocabulary;
 
 use super::matrix::Layout;
+use crate::lanes::prefetch_line;
 
 /// For each word the inner nodes from the root to it, with the way it goes at each.
 ///
@@ -182,6 +183,14 @@ impl Tree {
     pub(crate) fn piece(&self, piece: u32) -> &[PathStep] {
         let (start, end) = (self.starts[piece as usize], self.starts[piece as usize + 1]);
         &self.steps[start as usize..end as usize]
+    }
+
+    /// Asks the processor for a piece, see [`prefetch_line`].
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, piece: u32) {
+        if let Some(first) = self.steps.get(self.starts[piece as usize] as usize) {
+            prefetch_line(first);
+        }
     }
 
     /// Bytes of memory.

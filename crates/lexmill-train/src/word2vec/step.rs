@@ -25,9 +25,7 @@ use self::rows::{
 };
 use super::huffman::{PathStep, Tree};
 use super::noise::Noise;
-use crate::lanes::{
-    LANES, Lanes, exp_of_negative, for_processors, log_of_one_plus, prefetch, sums,
-};
+use crate::lanes::{Halves, LANES, Lanes, exp_of_negative, for_processors, log, prefetch, sums};
 
 /// Examples that may share negatives.
 pub(crate) const GROUP: usize = 16;
@@ -78,31 +76,49 @@ pub(crate) struct Scratch {
     one_gains: Vec<[Lanes; 1]>,
     /// An input row before it moves.
     input: Vec<Lanes>,
-    /// Of each example with its target, with each of its negatives or with each node of its path: the
-    /// product of the rows, sums to be; the labels of nodes; the scores, then the steps; the losses.
-    products: Vec<Lanes>,
-    halves: Vec<[f32; 4]>,
-    labels: Vec<f32>,
-    scores: Vec<f32>,
-    losses: Vec<f32>,
+    /// Of each example with its target, with each of its negatives or with each node of its path.
+    scores: Scores,
+    /// Those of nodes.
+    labels: Vec<[f32; LANES]>,
     /// The negatives of all groups, one after the other.
     drawn: Vec<u32>,
+}
+
+/// Room for scores, each with room for whole lanes.
+struct Scores {
+    /// The products of rows, sums to be.
+    products: Vec<[Lanes; LANES]>,
+    halves: Vec<Halves>,
+    /// The scores, then the steps.
+    numbers: Vec<[f32; LANES]>,
+    /// What losses are made of.
+    factors: Vec<[f32; LANES]>,
+    rests: Vec<[f32; LANES]>,
+}
+
+impl Scores {
+    fn new(count: usize) -> Scores {
+        let count = count.div_ceil(LANES);
+        Scores {
+            products: vec![[Lanes::ZERO; LANES]; count],
+            halves: vec![[Lanes::ZERO; LANES / 2]; count],
+            numbers: vec![[0.0; LANES]; count],
+            factors: vec![[0.0; LANES]; count],
+            rests: vec![[0.0; LANES]; count],
+        }
+    }
 }
 
 impl Scratch {
     pub(crate) fn new(step: &Step) -> Scratch {
         let (fives, ones) = (step.negatives / TILE, step.negatives % TILE);
         let scores = (GROUP * step.negatives.max(1)).max(PATHS * step.longest);
-        let scores = scores.next_multiple_of(LANES);
         Scratch {
             five_gains: vec![[Lanes::ZERO; TILE]; step.width * fives],
             one_gains: vec![[Lanes::ZERO; 1]; step.width * ones],
             input: vec![Lanes::ZERO; step.width],
-            products: vec![Lanes::ZERO; scores],
-            halves: vec![[0.0; 4]; scores],
-            labels: vec![0.0; (PATHS * step.longest).next_multiple_of(LANES)],
-            scores: vec![0.0; scores],
-            losses: vec![0.0; scores],
+            scores: Scores::new(scores),
+            labels: vec![[0.0; LANES]; (PATHS * step.longest).div_ceil(LANES)],
             drawn: Vec::new(),
         }
     }
@@ -120,9 +136,9 @@ impl Step {
         scratch: &mut Scratch,
     ) -> f32 {
         let width = self.width;
-        let Scratch { products, halves, scores, losses, .. } = scratch;
-        let products = &mut products[..pairs.len()];
-        for (i, (product, pair)) in products.iter_mut().zip(pairs).enumerate() {
+        let scores = &mut scratch.scores;
+        let products = scores.products.as_flattened_mut().iter_mut();
+        for (i, (product, pair)) in products.zip(pairs).enumerate() {
             if let Some(next) = next.get(i) {
                 prefetch(&rows[next.row as usize * width..][..width]);
                 prefetch(&columns[next.target as usize * width..][..width]);
@@ -131,10 +147,8 @@ impl Step {
             let t = &columns[pair.target as usize * width..][..width];
             *product = row_product(h, t);
         }
-        sums(products, halves, scores);
-        self.saturation.steps(std::iter::repeat(1.0), rate, scores, losses, pairs.len());
-        let (scores, losses) = (&scores[..pairs.len()], &losses[..pairs.len()]);
-        for (pair, &g) in pairs.iter().zip(scores) {
+        let loss = self.saturation.steps(Labels::Ones, rate, scores, pairs.len());
+        for (pair, &g) in pairs.iter().zip(scores.numbers.as_flattened()) {
             let h = &mut rows[pair.row as usize * width..][..width];
             let t = &mut columns[pair.target as usize * width..][..width];
             let g = Lanes::all(g);
@@ -144,7 +158,7 @@ impl Step {
                 *t = t.plus(old.times(g));
             }
         }
-        total(losses)
+        loss
     }
 
     /// Along the paths to a few words. Scores are those before any of the rows moves; what the
@@ -163,8 +177,10 @@ impl Step {
         scratch: &mut Scratch,
     ) -> f32 {
         let width = self.width;
-        let Scratch { input, products, halves, labels, scores, losses, .. } = scratch;
+        let Scratch { input, labels, scores, .. } = scratch;
         let mut count = 0;
+        let products = scores.products.as_flattened_mut();
+        let all_labels = labels.as_flattened_mut();
         for (i, pair) in pairs.iter().enumerate() {
             if let Some(next) = next.get(i) {
                 prefetch(&rows[next.row as usize * width..][..width]);
@@ -177,7 +193,7 @@ impl Step {
             let h = &rows[pair.row as usize * width..][..width];
             let row = |node: PathStep| &columns[node.place() * width..][..width];
             let path = tree.piece(pair.target);
-            for (label, step) in labels[count..].iter_mut().zip(path) {
+            for (label, step) in all_labels[count..].iter_mut().zip(path) {
                 *label = step.label();
             }
             let to = &mut products[count..][..path.len()];
@@ -192,9 +208,9 @@ impl Step {
             }
             count += path.len();
         }
-        sums(&products[..count], halves, scores);
-        self.saturation.steps(labels.iter().copied(), rate, scores, losses, count);
-        let mut left = &scores[..count];
+        all_labels[count..count.next_multiple_of(LANES)].fill(0.0);
+        let loss = self.saturation.steps(Labels::Each(labels), rate, scores, count);
+        let mut left = &scores.numbers.as_flattened()[..count];
         for pair in pairs {
             let h = &mut rows[pair.row as usize * width..][..width];
             for (input, h) in input.iter_mut().zip(&*h) {
@@ -212,7 +228,7 @@ impl Step {
                 step_row(h, input, &mut columns[step.place() * width..][..width], by);
             }
         }
-        total(&losses[..count])
+        loss
     }
 
     #[inline(always)]
@@ -229,26 +245,16 @@ impl Step {
         scratch: &mut Scratch,
     ) -> f32 {
         let (width, negatives) = (self.width, self.negatives);
-        let Scratch {
-            five_gains,
-            one_gains,
-            input,
-            products,
-            halves,
-            labels: _,
-            scores,
-            losses,
-            drawn,
-        } = scratch;
+        let Scratch { five_gains, one_gains, input, scores, labels: _, drawn } = scratch;
         let (drawn, next_drawn) = drawn[group * negatives..].split_at(negatives);
         let (fives, ones) = drawn.as_chunks::<TILE>();
         prefetch_rows(next_drawn.iter().copied().take(negatives), columns, width);
 
-        // Scores. Lanes are summed in a loop of their own: in this one it would keep the compiler from
+        // Scores. Lanes are summed in loops of their own: in this one it would keep the compiler from
         // using wide registers.
         let count = pairs.len() * negatives;
-        let products = &mut products[..count];
-        for (i, (products, pair)) in products.chunks_mut(negatives).zip(pairs).enumerate() {
+        let products = scores.products.as_flattened_mut()[..count].chunks_mut(negatives);
+        for (i, (products, pair)) in products.zip(pairs).enumerate() {
             if let Some(next) = next.get(i) {
                 prefetch(&rows[next.row as usize * width..][..width]);
             }
@@ -263,19 +269,9 @@ impl Step {
                 *to = row_product(h, row(one));
             }
         }
-        sums(products, halves, scores);
-        self.saturation.steps(std::iter::repeat(0.0), rate, scores, losses, count);
-        let (scores, losses) = (&mut scores[..count], &mut losses[..count]);
-        if own {
-            let examples = scores.chunks_mut(negatives).zip(losses.chunks_mut(negatives));
-            for ((scores, losses), pair) in examples.zip(pairs) {
-                for ((score, loss), &negative) in scores.iter_mut().zip(losses).zip(drawn) {
-                    if negative == pair.target {
-                        (*score, *loss) = (0.0, 0.0);
-                    }
-                }
-            }
-        }
+        let labels = Labels::Zeros(if own { Some((pairs, drawn)) } else { None });
+        let loss = self.saturation.steps(labels, rate, scores, count);
+        let scores = &scores.numbers.as_flattened()[..count];
 
         // Rows move, and negatives gain.
         let alone = fives.len() == 1 && ones.is_empty();
@@ -304,7 +300,7 @@ impl Step {
         }
         add_rows(five_gains, fives.as_flattened(), columns, width);
         add_rows(one_gains, ones, columns, width);
-        total(losses)
+        loss
     }
 }
 
@@ -339,9 +335,15 @@ fn paths_portable(
     scratch: &mut Scratch,
 ) -> f64 {
     let mut loss = 0.0;
-    let mut groups = pairs.chunks(PATHS).peekable();
-    while let Some(group) = groups.next() {
-        let next = groups.peek().copied().unwrap_or_default();
+    let mut groups = pairs.chunks(PATHS).enumerate().peekable();
+    while let Some((i, group)) = groups.next() {
+        let next = groups.peek().map_or(&[][..], |&(_, next)| next);
+        // The nodes of the next ones are asked for now, so where they stand in the tree before that.
+        if !near {
+            for pair in pairs.iter().skip((i + 2) * PATHS).take(PATHS) {
+                tree.prefetch(pair.target);
+            }
+        }
         loss += f64::from(step.path_group(group, next, tree, near, rows, columns, rate, scratch));
     }
     loss
@@ -434,22 +436,78 @@ pub(crate) struct Draw<'a> {
     pub(crate) random: Random,
 }
 
+/// The labels of scores.
+#[derive(Clone, Copy)]
+enum Labels<'a> {
+    Ones,
+    /// Examples with their negatives, if one of these may be a target and is to be left out there.
+    Zeros(Option<(&'a [Pair], &'a [u32])>),
+    Each(&'a [[f32; LANES]]),
+}
+
+/// A score that is so certain that its loss is 0.
+const CERTAIN: f32 = 20.0;
+/// Lanes of scores whose losses are summed up by one logarithm: a product of numbers up to 2 each.
+const TOGETHER: usize = 64;
+
 impl Saturation {
-    /// The first `count` scores become steps, rate · (y − σ(x)); also gives the losses. What follows
-    /// them up to whole lanes is overwritten, so that no loop has a rest to go through one by one.
+    /// Makes `count` scores of products, and these steps, rate · (y − σ(x)). Returns the sum of the
+    /// losses.
     #[inline(always)]
-    fn steps(
+    fn steps(self, labels: Labels<'_>, rate: f32, scores: &mut Scores, count: usize) -> f32 {
+        let lanes = count.div_ceil(LANES);
+        let Scores { products, halves, numbers, factors, rests } = scores;
+        let (numbers, factors, rests) =
+            (&mut numbers[..lanes], &mut factors[..lanes], &mut rests[..lanes]);
+        sums(&products[..lanes], halves, numbers);
+        let numbers = numbers.as_flattened_mut();
+        // What fills up the last lanes loses nothing.
+        numbers[count..].fill(match labels {
+            Labels::Ones => CERTAIN,
+            Labels::Zeros(_) | Labels::Each(_) => -CERTAIN,
+        });
+        let left_out = |numbers: &mut [f32], number: f32| {
+            let Labels::Zeros(Some((pairs, drawn))) = labels else { return };
+            for (numbers, pair) in numbers.chunks_mut(drawn.len()).zip(pairs) {
+                for (score, &negative) in numbers.iter_mut().zip(drawn) {
+                    if negative == pair.target {
+                        *score = number;
+                    }
+                }
+            }
+        };
+        left_out(numbers, -CERTAIN);
+        let (all_factors, all_rests) = (factors.as_flattened_mut(), rests.as_flattened_mut());
+        match labels {
+            Labels::Ones => {
+                self.steps_of(std::iter::repeat(1.0), rate, numbers, all_factors, all_rests);
+            }
+            Labels::Zeros(_) => {
+                self.steps_of(std::iter::repeat(0.0), rate, numbers, all_factors, all_rests);
+            }
+            Labels::Each(labels) => {
+                let labels = labels.as_flattened().iter().copied();
+                self.steps_of(labels, rate, numbers, all_factors, all_rests);
+            }
+        }
+        left_out(numbers, 0.0);
+        total(factors, rests)
+    }
+
+    /// Scores x become steps. Leaves 1 + e^−|x| and the rest of the loss, which is the logarithm of
+    /// that and this rest. One long loop, which the compiler makes wide.
+    #[inline(always)]
+    fn steps_of(
         self,
         labels: impl Iterator<Item = f32>,
         rate: f32,
         scores: &mut [f32],
-        losses: &mut [f32],
-        count: usize,
+        factors: &mut [f32],
+        rests: &mut [f32],
     ) {
-        let lanes = count.next_multiple_of(LANES).min(scores.len());
-        let (scores, losses) = (&mut scores[..lanes], &mut losses[..lanes]);
         let (limit, left_out) = (self.limit, if self.skip { self.limit } else { f32::INFINITY });
-        for ((score, loss), label) in scores.iter_mut().zip(losses).zip(labels) {
+        let all = scores.iter_mut().zip(factors).zip(rests).zip(labels);
+        for (((score, factor), rest), label) in all {
             let x = *score;
             let e = exp_of_negative(-x.abs());
             let large = 1.0 / (1.0 + e);
@@ -459,17 +517,28 @@ impl Saturation {
             let step = rate * (label - sigmoid);
             *score = if x.abs() >= left_out { 0.0 } else { step };
             let positive = if x > 0.0 { x } else { 0.0 };
-            *loss = log_of_one_plus(e) + positive - label * x;
+            *factor = 1.0 + e;
+            *rest = positive - label * x;
         }
     }
 }
 
-/// The sum of the losses of a group.
+/// Σ ln f + r over factors from 1 to 2 and rests.
 #[inline(always)]
-fn total(losses: &[f32]) -> f32 {
-    let (lanes, rest) = losses.as_chunks();
-    let lanes = lanes.iter().fold(Lanes::ZERO, |sum, lanes| sum.plus(Lanes(*lanes)));
-    rest.iter().fold(lanes.sum(), |sum, loss| sum + loss)
+fn total(factors: &[[f32; LANES]], rests: &[[f32; LANES]]) -> f32 {
+    let mut sum = Lanes::ZERO;
+    for (factors, rests) in factors.chunks(TOGETHER).zip(rests.chunks(TOGETHER)) {
+        // Σ ln f = ln Π f
+        let mut product = Lanes::all(1.0);
+        for (factor, rest) in factors.iter().zip(rests) {
+            product = product.times(Lanes(*factor));
+            sum = sum.plus(Lanes(*rest));
+        }
+        for (sum, product) in sum.0.iter_mut().zip(product.0) {
+            *sum += log(product);
+        }
+    }
+    sum.sum()
 }
 
 mod rows;

@@ -180,6 +180,7 @@ impl Filter {
 
     fn filter(&self, shard: &Tokens, range: Range<usize>, mut random: Random) -> Vec<u32> {
         let mut kept = Vec::with_capacity(range.len() + 16);
+        let threshold = |id: u32| if self.always { u64::MAX } else { self.keep[id as usize] };
         let mut row = shard.ends.partition_point(|&end| end < range.start);
         while row < shard.ends.len() {
             let start = if row == 0 { 0 } else { shard.ends[row - 1] };
@@ -192,12 +193,15 @@ impl Filter {
                 kept.push(START);
             }
             let first = start.max(range.start);
-            for &id in &shard.ids[first..end.min(range.end).max(first)] {
-                if id != UNKNOWN && (self.always || (random.bits() >> 32) < self.keep[id as usize])
-                {
-                    kept.push(id);
-                }
+            let ids = &shard.ids[first..end.min(range.end).max(first)];
+            let mut count = kept.len();
+            kept.resize(count + ids.len(), 0);
+            for &id in ids {
+                // Written in any case, since a branch would be guessed wrong half of the time.
+                kept[count] = id;
+                count += usize::from(id != UNKNOWN && random.bits() >> 32 < threshold(id));
             }
+            kept.truncate(count);
             row += 1;
         }
         kept

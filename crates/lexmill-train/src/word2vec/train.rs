@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::compose::{Batch, Batching, Composer};
+use super::compose::{Batch, Batching, Composer, Job};
 use super::examples::{CUT_TOKENS, Outputs, Sorted, Split, Windows, skipgram};
 use super::huffman::Tree;
 use super::matrix::{Layout, width};
@@ -36,7 +36,7 @@ use crate::scoring::{Scorer, Scores, Watch};
 use crate::{Error, METRICS, Result};
 
 /// Raised when the same settings and tokens give other bytes.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 const CHECKPOINT: &str = "checkpoint";
 /// Examples that are trained before as many others are held against their negatives.
@@ -332,9 +332,7 @@ impl Training<'_> {
         std::thread::scope(|scope| {
             scope.spawn(move || read(shards, vocabulary, epochs, from, &to));
             let mut portions = Portions::new(loaded, shards, from);
-            let threads = self.resources.threads;
-            let split = (self.inputs, self.outputs);
-            let mut composer = Composer::new(settings, self.step, split, threads);
+            let mut composer = Composer::new(settings, self.step, (self.inputs, self.outputs));
             while !self.watch.is_over(state.epochs, &state.scores) {
                 let begun = Instant::now();
                 while state.portions * portion_tokens < self.tokens {
@@ -437,16 +435,28 @@ impl Training<'_> {
                         batching.batches(&kept, centers.clone(), &reaches, order(centers))
                     })
                     .collect();
-                for batch in batches.iter().flatten() {
-                    let part = batch.end as f64 / kept.len() as f64;
-                    let name = [settings.seed, epoch, number, batch_number];
-                    let Model { input, output } = &mut state.model;
-                    sum.0 += composer.train(batch, input, output, &self.noise, rate(part), name);
-                    sum.1 += batch.predictions;
-                    batch_number += 1;
-                    let now = (tokens as f64 * part) as u64;
-                    self.progress.advance(now - told);
-                    told = now;
+                let part = |batch: &Batch| batch.end as f64 / kept.len() as f64;
+                let jobs: Vec<Job> = (batch_number..)
+                    .zip(batches.into_iter().flatten())
+                    .map(|(batch_number, batch)| Job {
+                        rate: rate(part(&batch)),
+                        name: [settings.seed, epoch, number, batch_number],
+                        batch,
+                    })
+                    .collect();
+                batch_number += jobs.len() as u64;
+                // Tokens that are done with each.
+                let done: Vec<u64> = std::iter::once(told)
+                    .chain(jobs.iter().map(|job| (tokens as f64 * part(&job.batch)) as u64))
+                    .collect();
+                told = done[jobs.len()];
+                let Model { input, output } = &mut state.model;
+                let losses = composer.train(&jobs, input, output, &self.noise, |job| {
+                    self.progress.advance(done[job + 1] - done[job]);
+                });
+                for (loss, job) in losses.into_iter().zip(&jobs) {
+                    sum.0 += loss;
+                    sum.1 += job.batch.predictions;
                 }
             }
             self.progress.advance(tokens - told);

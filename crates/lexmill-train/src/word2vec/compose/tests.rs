@@ -92,9 +92,10 @@ impl Lab {
             saturation: self.settings.saturation(),
         };
         let split = (split(&self.input), outputs(self.tree.as_ref()));
-        let mut composer = Composer::new(&self.settings, step, split, 2);
-        let name = [1, 2, 3, 4];
-        composer.train(&self.batch, &mut self.input, &mut self.output, &self.noise, rate, name)
+        let mut composer = Composer::new(&self.settings, step, split);
+        let jobs = [Job { batch: self.batch.clone(), rate, name: [1, 2, 3, 4] }];
+        let losses = composer.train(&jobs, &mut self.input, &mut self.output, &self.noise, |_| {});
+        losses[0]
     }
 
     /// The derivative of the loss by a number of a row, by finite differences. At rate 0 nothing moves.

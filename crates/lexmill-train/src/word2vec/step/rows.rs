@@ -66,19 +66,22 @@ pub(super) fn move_five<const ALONE: bool>(
     gains: &mut [[Lanes; TILE]],
     steps: &[f32; TILE],
 ) {
-    let [a, b, c, d, e] = *negatives;
-    let row = |id: u32| &columns[id as usize * width..][..width];
-    let (a, b, c, d, e) = (row(a), row(b), row(c), row(d), row(e));
     let (h, gains) = (&mut h[..width], &mut gains[..width]);
     let input = if ALONE { input } else { &input[..width] };
-    let steps = steps.map(Lanes::all);
-    let rows = a.iter().zip(b).zip(c).zip(d).zip(e);
-    for (k, ((h, gains), ((((a, b), c), d), e))) in h.iter_mut().zip(gains).zip(rows).enumerate() {
+    let mut rows = [input; TILE];
+    let mut wide = [Lanes::ZERO; TILE];
+    for j in 0..TILE {
+        rows[j] = &columns[negatives[j] as usize * width..][..width];
+        wide[j] = Lanes::all(steps[j]);
+    }
+    // Said once, so that it is not asked lane by lane.
+    assert!(rows.iter().all(|row| row.len() == h.len()), "rows are as long as each other");
+    for (k, (h, gains)) in h.iter_mut().zip(gains).enumerate() {
         let old = if ALONE { *h } else { input[k] };
         let mut moved = *h;
-        for ((n, gain), step) in [a, b, c, d, e].into_iter().zip(gains).zip(steps) {
-            moved = moved.plus(n.times(step));
-            *gain = gain.plus(old.times(step));
+        for j in 0..TILE {
+            moved = moved.plus(rows[j][k].times(wide[j]));
+            gains[j] = gains[j].plus(old.times(wide[j]));
         }
         *h = moved;
     }

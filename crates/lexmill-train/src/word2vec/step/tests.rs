@@ -198,9 +198,11 @@ fn rows_that_come_again_move_in_order() {
 #[test]
 fn large_scores_saturate_as_asked() {
     let both = |saturation: Saturation, x: f32, label: f32| {
-        let (mut score, mut loss) = ([x], [0.0]);
-        saturation.steps(std::iter::once(label), 1.0, &mut score, &mut loss, 1);
-        (score[0], loss[0])
+        let mut scores = Scores::new(1);
+        scores.products[0][0].0[3] = x;
+        let labels = if label == 1.0 { Labels::Ones } else { Labels::Zeros(None) };
+        let loss = saturation.steps(labels, 1.0, &mut scores, 1);
+        (scores.numbers[0][0], loss)
     };
     let at = |saturation, x, label| both(saturation, x, label).0;
     let clip = Saturation { limit: 6.0, skip: false };
