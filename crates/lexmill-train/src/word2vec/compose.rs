@@ -38,9 +38,9 @@ const CLASSES: usize = 2;
 /// Words whose rows one worker sums at a time.
 const PART: usize = 64;
 /// Rows that are asked for ahead of their turn.
-const AHEAD: usize = 6;
+const AHEAD: usize = 8;
 /// Windows whose rows are asked for ahead of their turn.
-const WINDOWS_AHEAD: usize = 2;
+const WINDOWS_AHEAD: usize = 4;
 /// How often one word may stand in the inputs of a batch. Subsampling keeps natural text far below.
 const MOST: u32 = 200;
 /// Strips of the text that a batch has runs of windows from.

@@ -41,8 +41,8 @@ pub const VERSION: u32 = 4;
 const CHECKPOINT: &str = "checkpoint";
 /// Examples that are trained before as many others are held against their negatives.
 const TURN: usize = 2 * GROUP;
-/// Examples that share negatives, where inputs are made of several rows.
-const COMPOSED_GROUP: usize = 4;
+/// Examples that share negatives with subwords, where sharing shows in the scores.
+const SUBWORDS_GROUP: usize = 4;
 /// Blocks at most where inputs are made of several rows: batches are small.
 const COMPOSED_BLOCKS: u32 = 16;
 const COMPOSED_TILE_BLOCKS: u32 = 8;
@@ -168,7 +168,7 @@ pub fn run(
         width: width(settings.dimensions),
         negatives: if settings.hierarchical() { 0 } else { settings.negatives },
         longest: tree.as_ref().map_or(0, Tree::longest),
-        group: if settings.composed() { COMPOSED_GROUP } else { GROUP },
+        group: if settings.subwords { SUBWORDS_GROUP } else { GROUP },
         saturation: settings.saturation(),
     };
     let stage = StageWriter::begin(output, &key.hash())?;
