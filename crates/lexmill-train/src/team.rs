@@ -54,7 +54,8 @@ impl Team {
 
 impl Member<'_> {
     /// Calls `f` with each of the tasks `0..tasks`, on one thread or another: task i is the own of
-    /// member i mod size, who is helped with it if it has not even begun the one before. Returns when all are done; false if training was stopped.
+    /// member i mod size, who is helped with it if it has not even begun the one before. Returns when
+    /// all are done; false if training was stopped.
     pub(crate) fn tasks(&mut self, tasks: usize, mut f: impl FnMut(usize)) -> bool {
         self.phase += 1;
         let size = self.team.size;
@@ -72,8 +73,8 @@ impl Member<'_> {
     }
 
     /// Calls `f` with the number of each tile and the tile, in the order of strata in each of its
-    /// blocks: a tile is the own of member (column block) mod size. Returns when all are done; false if
-    /// training was stopped.
+    /// blocks; they are sorted by stratum. A tile is the own of member (column block) mod size, who is
+    /// helped as with tasks. Returns when all are done; false if training was stopped.
     pub(crate) fn tiles(&mut self, tiles: &[Tile], mut f: impl FnMut(usize, Tile)) -> bool {
         self.phase += 1;
         let size = self.team.size as u32;

@@ -115,7 +115,7 @@ fn by_class(ids: &[u32], starts: &mut Vec<u32>, all: &mut Vec<u32>) {
     all.resize(first + ids.len(), 0);
     let (mut even, mut odd) = (first, all.len());
     for &id in ids {
-        // Without a branch, which would be taken as it happens.
+        // A branch would be guessed wrong half of the time.
         let is_odd = (id % CLASSES as u32) as usize;
         odd -= is_odd;
         all[if is_odd == 1 { odd } else { even }] = id;
@@ -257,7 +257,7 @@ impl Batching<'_> {
         (0..=blocks).map(|group| hidden * group / blocks).collect()
     }
 
-    /// Examples by tile. `each` calls its argument with (hidden row, word to predict).
+    /// Examples by tile. `walk` calls its argument with (hidden row, word to predict).
     fn pairs<W>(&self, groups: &[usize], walk: W) -> Sorted<Pair>
     where
         W: Fn(&mut dyn FnMut(usize, u32)),

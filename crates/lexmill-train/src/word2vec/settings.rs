@@ -292,10 +292,7 @@ impl Given {
             initial_vectors: self.initial_vectors,
             blocks: self.blocks,
             portion_tokens: self.portion_tokens,
-            batch_windows: self.batch_windows.unwrap_or(match architecture {
-                Architecture::Skipgram => 1024,
-                Architecture::Cbow => 512,
-            }),
+            batch_windows: self.batch_windows.unwrap_or(1024),
             score_similarity: self.score_similarity.unwrap_or_default(),
             score_analogies: self.score_analogies.unwrap_or_default(),
             score_every: self.score_every.unwrap_or(1),
