@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -16,6 +17,10 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder,
 };
+use parquet::basic::Type;
+use parquet::column::page::{Page, PageReader};
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::serialized_reader::SerializedPageReader;
 use serde_json::Value;
 
 use super::METADATA_KEY;
@@ -38,7 +43,54 @@ pub(crate) fn open(
 ) -> Result<(File, ArrowReaderMetadata)> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     let metadata = guard(path, || ArrowReaderMetadata::load(&file, options.clone()))?;
+    let pages = Arc::new(file.try_clone().map_err(Error::io("open", path))?);
+    for group in metadata.metadata().row_groups() {
+        for column in group.columns() {
+            check_dictionaries(path, &pages, column, group.num_rows().max(0) as usize)?;
+        }
+    }
     Ok((file, metadata))
+}
+
+/// Refuses a dictionary that is said to have more values than its bytes can hold: for values of one
+/// width the Parquet library makes room for as many as it is told, gigabytes for a file of a few bytes.
+/// What else may be wrong with the pages is told when they are read.
+fn check_dictionaries(
+    path: &Path,
+    file: &Arc<File>,
+    column: &ColumnChunkMetaData,
+    rows: usize,
+) -> Result<()> {
+    let width = match column.column_type() {
+        // Read value by value; without dictionaries.
+        Type::BYTE_ARRAY | Type::BOOLEAN => return Ok(()),
+        Type::INT32 | Type::FLOAT => 4,
+        Type::INT64 | Type::DOUBLE => 8,
+        Type::INT96 => 12,
+        Type::FIXED_LEN_BYTE_ARRAY => column.column_descr().type_length().max(1) as u64,
+    };
+    let pages = || SerializedPageReader::new(file.clone(), column, rows, None);
+    let Ok(Ok(mut pages)) = caught(pages) else { return Ok(()) };
+    while let Ok(Ok(Some(page))) = caught(|| pages.peek_next_page()) {
+        if !page.is_dict {
+            match caught(|| pages.skip_next_page()) {
+                Ok(Ok(())) => continue,
+                _ => break,
+            }
+        }
+        let page = caught(|| pages.get_next_page());
+        let Ok(Ok(Some(Page::DictionaryPage { buf, num_values, .. }))) = page else { break };
+        let room = buf.len() as u64 / width;
+        if u64::from(num_values) > room {
+            let column = column.column_path().string();
+            let problem = format!(
+                "a dictionary of its column {column:?} is said to have {num_values} values, where it \
+                 has room for {room}"
+            );
+            return Err(Error::corrupt(path, problem));
+        }
+    }
+    Ok(())
 }
 
 /// The Parquet library panics on some damaged files; for a reader of outside bytes that is an error
@@ -443,5 +495,20 @@ pub(crate) fn missing(
         column: name.to_owned(),
         expected,
         found: found.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 381 bytes for which the library would take 3.6 GB: found by fuzzing.
+    #[test]
+    fn a_dictionary_that_is_said_to_be_large_is_refused() {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("src/table/found/large-dictionary.parquet");
+        let error = TableReader::open(&path, None, 1 << 10).err().unwrap().to_string();
+        assert!(error.contains("large-dictionary.parquet"), "{error}");
+        assert!(error.contains("a dictionary of its column \"part"), "{error}");
     }
 }
