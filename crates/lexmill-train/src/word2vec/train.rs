@@ -19,7 +19,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::compose::{Batch, Batching, Composer, Job};
+use super::compose::batch::{Batch, Batching};
+use super::compose::{Composer, Job};
 use super::examples::{CUT_TOKENS, Outputs, Sorted, Split, Windows, skipgram};
 use super::huffman::Tree;
 use super::matrix::{Layout, width};

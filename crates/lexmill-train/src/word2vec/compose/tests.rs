@@ -1,9 +1,12 @@
 use lexmill_vocab::{BlockLayout, Subwords, Vocabulary, WordCount};
 
+use super::batch::Batching;
 use super::*;
 use crate::word2vec::huffman::Tree;
 use crate::word2vec::matrix::Layout;
-use crate::word2vec::settings::{CbowSettings, SkipgramSettings};
+use crate::word2vec::settings::{Architecture, CbowSettings, SkipgramSettings};
+use crate::word2vec::subwords::WordRows;
+use crate::word2vec::text::START;
 
 const WORDS: usize = 14;
 const BLOCKS: u32 = 4;
