@@ -270,7 +270,10 @@ fn manifests_that_are_not_readable() {
         for command in
             ["run p.toml --dir r", "plan p.toml --dir r", "vocabulary --tokens r/tokens -o v"]
         {
-            lab.run(command).failed(&["r/tokens/manifest.json\" can't be used", "--repair"]);
+            lab.run(command).failed(&[
+                "r/tokens/manifest.json\" can't be used",
+                "`lexmill verify r --repair PIPELINE.toml` makes its stage again",
+            ]);
         }
     }
     lab.write("r/tokens/manifest.json", manifest.replace("\"format\": 2", "\"format\": 99"));
@@ -318,6 +321,7 @@ fn tables_whose_bits_have_flipped() {
         ("counts", "glove --counts r/counts --dimensions 4 --epochs 1 -o v"),
         ("glove", "export --model r/glove -o v"),
         ("vectors", "neighbors r/vectors/embeddings.parquet ke"),
+        ("words", "report r -o report.html"),
     ] {
         let file = &lab.manifest(&format!("r/{stage}")).files[0];
         let path = lab.path(&format!("r/{stage}/{}", file.path));

@@ -81,10 +81,11 @@ pub fn run(
     let (text, shards) = token_shards(tokens)?;
     let blocks = settings.blocks.unwrap_or_else(|| BlockLayout::automatic_blocks(words.len()));
     let layout = BlockLayout::new(words.len(), blocks);
-    let growth = Growth::find(output, &key, &shards, resources.threads)?;
+    let growth = Growth::find(output, &key, &shards, resources.threads, progress)?;
     // How the work is split is part of what its units mean.
     let way = if growth.is_some() { "growth" } else { "whole" };
-    let stage = StageWriter::begin(output, &format!("{}-{way}", key.hash()))?;
+    let purpose = format!("{}-{way}", key.hash());
+    let stage = StageWriter::begin(output, &purpose, resources.threads, progress)?;
     let vocabulary_bytes = words.words().map(|word| word.len() as u64 + 32).sum::<u64>();
     let counting = Counting {
         settings,

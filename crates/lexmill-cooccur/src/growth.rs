@@ -52,6 +52,7 @@ impl Growth {
         key: &StageKey,
         shards: &[Shard],
         threads: usize,
+        progress: &Progress,
     ) -> Result<Option<Growth>> {
         let same = |old: &Manifest| {
             old.key.stage == KIND
@@ -88,7 +89,8 @@ impl Growth {
         if tokens(&new) > tokens(&old) {
             return Ok(None);
         }
-        if manifest.expect_whole(output, threads, &Progress::new()).is_err() {
+        progress.begin_comparing(manifest.bytes());
+        if !manifest.damage(output, threads, progress)?.is_empty() {
             return Ok(None);
         }
         let grid = Grid::open(output)?;

@@ -57,7 +57,7 @@ pub fn run(
     progress: &Progress,
 ) -> Result<Manifest> {
     let (manifest, shards) = token_shards(tokens)?;
-    let stage = StageWriter::begin(output, &key.hash())?;
+    let stage = StageWriter::begin(output, &key.hash(), resources.threads, progress)?;
     let found = match stage.unit(UNIT) {
         Some(found) => found.clone(),
         None => find(settings, &shards, &stage, resources, progress)?,

@@ -135,14 +135,14 @@ pub fn run(
     let kind = Manifest::expect(model, KINDS)?.key.stage;
     let choice = settings.vectors.of_model(&kind);
     let rows = open(choice, model)?.rows();
-    progress.begin("rows", rows * formats.len() as u64);
     let threads = resources.threads.max(1);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|index| format!("export-{index}"))
         .build()
         .map_err(|source| Error::Threads { threads, source })?;
-    let stage = StageWriter::begin(output, &key.hash())?;
+    let stage = StageWriter::begin(output, &key.hash(), resources.threads, progress)?;
+    progress.begin("rows", rows * formats.len() as u64);
     let (mut files, mut report) = (Vec::new(), Value::Null);
     for format in formats {
         let record = match stage.unit(format.name()) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use lexmill_store::table::{Column, write_table};
-use lexmill_store::{StageKey, StageWriter};
+use lexmill_store::{Progress, StageKey, StageWriter};
 use lexmill_vocab::{Random, Subwords};
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ pub(crate) fn write_model(directory: &Path, words: &[(&str, u64)], shape: &Shape
         let mut random = Random::named(&[purpose]);
         (0..rows * dim).map(|_| random.unit_f32() - 0.5).collect()
     };
-    let stage = StageWriter::begin(directory, "fixture").unwrap();
+    let stage = StageWriter::begin(directory, "fixture", 1, &Progress::new()).unwrap();
     let own = floats(1, rows);
     let mut vectors = own.clone();
     let mut files = Vec::new();

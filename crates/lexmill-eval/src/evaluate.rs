@@ -63,8 +63,8 @@ pub fn run(
     if tasks.is_empty() {
         return Err(Error::NoTestSets);
     }
+    let stage = StageWriter::begin(output, &key.hash(), resources.threads, progress)?;
     progress.begin("test sets", tasks.len() as u64);
-    let stage = StageWriter::begin(output, &key.hash())?;
     let mut models = None;
     let (mut scores, mut conditions, mut report) = (Vec::new(), None, Vec::new());
     for task in &tasks {

@@ -64,7 +64,7 @@ pub fn run(
     progress: &Progress,
 ) -> Result<Manifest> {
     let (manifest, shards) = token_shards(tokens)?;
-    let stage = StageWriter::begin(output, &key.hash())?;
+    let stage = StageWriter::begin(output, &key.hash(), resources.threads, progress)?;
     let files: Vec<PathBuf> = shards.iter().map(|shard| shard.words.clone()).collect();
     progress.begin("words", manifest.entries(WORDS).map(|file| file.rows).sum());
     let budget = resources.data_bytes() as usize / 2;

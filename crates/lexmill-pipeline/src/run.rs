@@ -322,8 +322,7 @@ fn expect_whole(
     resources: &Resources,
     progress: &Progress,
 ) -> Result<(), StoreError> {
-    progress.begin("bytes", inputs.iter().map(|(_, manifest)| manifest.bytes()).sum());
-    progress.tell("comparing with what was written".to_owned());
+    progress.begin_comparing(inputs.iter().map(|(_, manifest)| manifest.bytes()).sum());
     inputs
         .iter()
         .try_for_each(|(path, manifest)| manifest.expect_whole(path, resources.threads, progress))

@@ -225,6 +225,14 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
 /// # Errors
 /// If the file can't be read.
 pub fn file_hash(path: &Path) -> Result<String> {
+    file_hash_while(path, |_| Ok(()))
+}
+
+/// The same; `read` is told of bytes as they are read, and may end it.
+///
+/// # Errors
+/// If the file can't be read, or that of `read`.
+pub fn file_hash_while(path: &Path, mut read: impl FnMut(u64) -> Result<()>) -> Result<String> {
     let mut file = File::open(path).map_err(Error::io("open", path))?;
     let mut hasher = blake3::Hasher::new();
     // Of many small files, most of the time would go into zeros.
@@ -233,8 +241,9 @@ pub fn file_hash(path: &Path) -> Result<String> {
     loop {
         match file.read(&mut buffer) {
             Ok(0) => return Ok(hasher.finalize().to_hex().to_string()),
-            Ok(read) => {
-                hasher.update(&buffer[..read]);
+            Ok(bytes) => {
+                hasher.update(&buffer[..bytes]);
+                read(bytes as u64)?;
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(Error::io("read", path)(e)),
@@ -245,6 +254,26 @@ pub fn file_hash(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hashing_can_be_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        std::fs::write(&path, vec![7; 1 << 20]).unwrap();
+        let mut seen = 0;
+        let count = |bytes| {
+            seen += bytes;
+            Ok(())
+        };
+        assert_eq!(file_hash_while(&path, count).unwrap(), file_hash(&path).unwrap());
+        assert_eq!(seen, 1 << 20);
+        let mut calls = 0;
+        let ended = file_hash_while(&path, |_| {
+            calls += 1;
+            Err(Error::Stopped)
+        });
+        assert!(matches!(ended, Err(Error::Stopped)) && calls == 1);
+    }
 
     #[test]
     fn a_file_is_there_whole_or_not_at_all() {

@@ -66,24 +66,24 @@ pub enum Error {
         problem: String,
     },
     /// A file is not what the manifest of its stage says was written.
-    #[error(
-        "{path:?} is damaged: {problem}; `lexmill verify RUN --repair PIPELINE.toml` makes its stage again"
-    )]
+    #[error("{path:?} is damaged: {problem}; {advice}")]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
+        /// What to do.
+        advice: String,
     },
     /// A manifest is not what was written, or of another version of the program.
-    #[error(
-        "{path:?} can't be used: {problem}; `lexmill verify RUN --repair PIPELINE.toml` makes its stage again"
-    )]
+    #[error("{path:?} can't be used: {problem}; {advice}")]
     Manifest {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
+        /// What to do.
+        advice: String,
     },
     /// A directory is not a finished stage of the expected kind.
     #[error("{path:?} is not a finished {expected} stage: {problem}")]

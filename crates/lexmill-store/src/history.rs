@@ -17,6 +17,11 @@ const HISTORY: &str = ".history.jsonl";
 /// More is not read of one: the newest.
 const MOST_BYTES: u64 = 16 << 20;
 
+/// Whether a run has been at work in a directory.
+pub(crate) fn is_run(directory: &Path) -> bool {
+    directory.join(HISTORY).exists()
+}
+
 /// What a stage took.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

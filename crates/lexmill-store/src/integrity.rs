@@ -7,7 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::commit::write_whole;
-use crate::{Error, FileEntry, Progress, Result, file_hash, workers};
+use crate::history::is_run;
+use crate::{Error, FileEntry, Progress, Result, file_hash_while, workers};
 
 /// Digits of a hash.
 const DIGITS: usize = 64;
@@ -79,37 +80,49 @@ pub(crate) fn damaged(
     threads: usize,
     progress: &Progress,
 ) -> Result<Vec<Damage>> {
-    let look = |file: &FileEntry| {
-        let problem = problem(&directory.join(&file.path), file);
-        progress.advance(file.bytes);
-        problem.map(|problem| Damage { file: file.path.clone(), problem })
-    };
     let found = workers::share(threads, files.len(), progress, |tasks| {
-        let found = tasks.filter_map(|task| Some((task, look(&files[task])?)));
-        Ok::<_, Error>(found.collect::<Vec<_>>())
+        let mut found = Vec::new();
+        for task in tasks {
+            let file = &files[task];
+            if let Some(problem) = problem(&directory.join(&file.path), file, progress)? {
+                found.push((task, Damage { file: file.path.clone(), problem }));
+            }
+        }
+        Ok::<_, Error>(found)
     })?;
     let mut found = found.concat();
     found.sort_by_key(|(task, _)| *task);
     Ok(found.into_iter().map(|(_, damage)| damage).collect())
 }
 
-fn problem(path: &Path, file: &FileEntry) -> Option<String> {
-    match std::fs::metadata(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            return Some("it is missing".to_owned());
-        }
-        Err(e) => return Some(format!("it can't be looked at: {e}")),
-        Ok(found) if !found.is_file() => return Some("it is not a file".to_owned()),
+/// What is wrong with a file. Bytes count as progress as they are read, those of a file that is not read
+/// at once.
+///
+/// # Errors
+/// [`Error::Stopped`] only.
+fn problem(path: &Path, file: &FileEntry, progress: &Progress) -> Result<Option<String>> {
+    let problem = match std::fs::metadata(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => "it is missing".to_owned(),
+        Err(e) => format!("it can't be looked at: {e}"),
+        Ok(found) if !found.is_file() => "it is not a file".to_owned(),
         Ok(found) if found.len() != file.bytes => {
-            return Some(format!("it has {} bytes instead of {}", found.len(), file.bytes));
+            format!("it has {} bytes instead of {}", found.len(), file.bytes)
         }
-        Ok(_) => {}
-    }
-    match file_hash(path) {
-        Ok(hash) if hash == file.blake3 => None,
-        Ok(_) => Some("its content is not what was written".to_owned()),
-        Err(e) => Some(e.to_string()),
-    }
+        Ok(_) => {
+            let hash = file_hash_while(path, |bytes| {
+                progress.advance(bytes);
+                progress.go_on()
+            });
+            return match hash {
+                Ok(hash) if hash == file.blake3 => Ok(None),
+                Ok(_) => Ok(Some("its content is not what was written".to_owned())),
+                Err(Error::Stopped) => Err(Error::Stopped),
+                Err(e) => Ok(Some(e.to_string())),
+            };
+        }
+    };
+    progress.advance(file.bytes);
+    Ok(Some(problem))
 }
 
 /// Whether a path from a manifest stays below its directory.
@@ -124,9 +137,29 @@ pub(crate) fn stays_below(path: &str) -> bool {
 /// [`Error::Damaged`] if it is not.
 pub(crate) fn expect_whole(directory: &Path, file: &FileEntry) -> Result<()> {
     let path = directory.join(&file.path);
-    match problem(&path, file) {
+    match problem(&path, file, &Progress::new())? {
         None => Ok(()),
-        Some(problem) => Err(Error::Damaged { path, problem }),
+        Some(problem) => Err(Error::Damaged { path, problem, advice: advice(directory) }),
+    }
+}
+
+/// What to do about damage in a stage directory.
+pub(crate) fn advice(directory: &Path) -> String {
+    let run = match directory.parent() {
+        Some(run) if run.as_os_str().is_empty() => Path::new("."),
+        Some(run) => run,
+        None => directory,
+    };
+    match is_run(run) {
+        true => {
+            format!(
+                "`lexmill verify {} --repair PIPELINE.toml` makes its stage again",
+                run.display()
+            )
+        }
+        false => {
+            format!("remove {directory:?}, and make it again with the command that made it")
+        }
     }
 }
 

@@ -29,7 +29,9 @@ pub mod table;
 pub mod workers;
 
 pub use bytes::ByteSize;
-pub use commit::{AtomicFile, FileEntry, file_hash, free_space, parent, sync_directory};
+pub use commit::{
+    AtomicFile, FileEntry, file_hash, file_hash_while, free_space, parent, sync_directory,
+};
 pub use error::{Error, Result};
 pub use integrity::{Damage, is_sealed, read_sealed, write_sealed};
 pub use lock::{RunLock, is_held};

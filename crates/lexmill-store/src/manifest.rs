@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::integrity::{Damage, damaged, expect_whole, stays_below, unseal, write_sealed};
+use crate::integrity::{Damage, advice, damaged, expect_whole, stays_below, unseal, write_sealed};
 use crate::{Error, FileEntry, Progress, Result};
 
 const FORMAT: u32 = 2;
@@ -88,7 +88,11 @@ impl Manifest {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::io("read", &path)(e)),
         };
-        let damaged = |what: &str| Error::Manifest { path: path.clone(), problem: what.to_owned() };
+        let damaged = |what: &str| Error::Manifest {
+            path: path.clone(),
+            problem: what.to_owned(),
+            advice: advice(directory),
+        };
         let text = std::str::from_utf8(&bytes).map_err(|_| damaged("it is not UTF-8"))?;
         let Some(manifest) = unseal::<Manifest>(text) else {
             let format = serde_json::from_str::<Value>(text).ok();
@@ -178,7 +182,8 @@ impl Manifest {
         match self.damage(directory, threads, progress)?.into_iter().next() {
             None => Ok(()),
             Some(Damage { file, problem }) => {
-                Err(Error::Damaged { path: directory.join(file), problem })
+                let advice = advice(directory);
+                Err(Error::Damaged { path: directory.join(file), problem, advice })
             }
         }
     }

@@ -143,6 +143,12 @@ impl Progress {
         self.told.lock().expect("no holder panics").clear();
     }
 
+    /// Begins to compare so many bytes with what was written.
+    pub fn begin_comparing(&self, bytes: u64) {
+        self.begin("bytes", bytes);
+        self.tell("comparing with what was written".to_owned());
+    }
+
     /// Says how things stand, in a few words to be shown beside the counters.
     pub fn tell(&self, text: String) {
         *self.told.lock().expect("no holder panics") = text;

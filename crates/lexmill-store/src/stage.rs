@@ -54,11 +54,17 @@ fn beside(target: &Path, suffix: &str) -> PathBuf {
 
 impl StageWriter {
     /// Begins, or takes up again, the directory `target`. Units done earlier are kept if they were
-    /// done under the same `purpose` (a hash of what they depend on); otherwise they are removed.
+    /// done under the same `purpose` (a hash of what they depend on) and their files are what was
+    /// written, which is a phase of the work of its own; otherwise they are removed.
     ///
     /// # Errors
-    /// If another process is at it, or the disk refuses.
-    pub fn begin(target: &Path, purpose: &str) -> Result<StageWriter> {
+    /// If another process is at it, work is to stop, or the disk refuses.
+    pub fn begin(
+        target: &Path,
+        purpose: &str,
+        threads: usize,
+        progress: &Progress,
+    ) -> Result<StageWriter> {
         settle(target)?;
         let directory = beside(target, ".partial");
         let ours = directory.join(JOURNAL).exists() || directory.join(LOCK).exists();
@@ -71,7 +77,7 @@ impl StageWriter {
         let journal_path = directory.join(JOURNAL);
         let header = seal(&json!({ "purpose": purpose }), false);
         let units = match std::fs::read(&journal_path) {
-            Ok(bytes) => units_done(&directory, &bytes, &header)?,
+            Ok(bytes) => units_done(&directory, &bytes, &header, threads, progress)?,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
             Err(e) => return Err(Error::io("read", &journal_path)(e)),
         };
@@ -233,6 +239,8 @@ fn units_done(
     directory: &Path,
     journal: &[u8],
     header: &str,
+    threads: usize,
+    progress: &Progress,
 ) -> Result<BTreeMap<String, UnitRecord>> {
     let first = journal.split(|&byte| byte == b'\n').next();
     if first != Some(header.as_bytes()) {
@@ -254,7 +262,8 @@ fn units_done(
         }
     }
     let files: Vec<FileEntry> = units.values().flat_map(|unit| unit.files.clone()).collect();
-    let damage = damaged(directory, &files, 2, &Progress::new())?;
+    progress.begin_comparing(files.iter().map(|file| file.bytes).sum());
+    let damage = damaged(directory, &files, threads, progress)?;
     for Damage { file, problem } in &damage {
         // A power cut takes the names of files of units that are noted before these are synced.
         if directory.join(file).exists() {
@@ -432,6 +441,7 @@ fn walk(directory: &Path, keep: &mut dyn FnMut(&Path) -> bool) -> Result<()> {
 mod tests {
     use super::*;
     use crate::AtomicFile;
+    use crate::Stop;
 
     fn key(settings: u32) -> StageKey {
         StageKey {
@@ -459,9 +469,12 @@ mod tests {
     fn a_stage_is_complete_or_not_there_and_resumes() {
         let directory = tempfile::tempdir().unwrap();
         let target = directory.path().join("stage");
-        let stage = StageWriter::begin(&target, "p").unwrap();
+        let stage = StageWriter::begin(&target, "p", 1, &Progress::new()).unwrap();
         let a = unit(&stage, "a");
-        assert!(StageWriter::begin(&target, "p").is_err(), "two writers at once");
+        assert!(
+            StageWriter::begin(&target, "p", 1, &Progress::new()).is_err(),
+            "two writers at once"
+        );
         drop(stage);
         assert!(!target.exists());
 
@@ -472,7 +485,13 @@ mod tests {
         let mut journal = OpenOptions::new().append(true).open(partial.join(JOURNAL)).unwrap();
         journal.write_all(b"{\"record\":{\"unit\":\"b\"").unwrap();
 
-        let stage = StageWriter::begin(&target, "p").unwrap();
+        let stop = Stop::default();
+        stop.ask();
+        let ended = StageWriter::begin(&target, "p", 1, &Progress::until(stop));
+        assert!(matches!(ended, Err(Error::Stopped)));
+        let progress = Progress::new();
+        let stage = StageWriter::begin(&target, "p", 1, &progress).unwrap();
+        assert_eq!(progress.read(), (a.files[0].bytes, a.files[0].bytes, "bytes"));
         assert_eq!(stage.unit("a"), Some(&a));
         assert_eq!(stage.units().count(), 1);
         assert!(!partial.join("data/stray").exists() && !partial.join("data/.b.tmp").exists());
@@ -492,11 +511,11 @@ mod tests {
     fn the_old_result_stays_until_the_new_one_is_whole() {
         let directory = tempfile::tempdir().unwrap();
         let target = directory.path().join("stage");
-        let stage = StageWriter::begin(&target, "p").unwrap();
+        let stage = StageWriter::begin(&target, "p", 1, &Progress::new()).unwrap();
         let a = unit(&stage, "a");
         stage.finish(key(1), files(&[a]), BTreeMap::new(), Value::Null).unwrap();
 
-        let stage = StageWriter::begin(&target, "q").unwrap();
+        let stage = StageWriter::begin(&target, "q", 1, &Progress::new()).unwrap();
         assert_eq!(stage.units().count(), 0);
         let c = unit(&stage, "c");
         assert_eq!(Manifest::expect(&target, &["test"]).unwrap().key, key(1));
@@ -509,10 +528,10 @@ mod tests {
     fn another_purpose_forgets_the_units() {
         let directory = tempfile::tempdir().unwrap();
         let target = directory.path().join("stage");
-        let stage = StageWriter::begin(&target, "p").unwrap();
+        let stage = StageWriter::begin(&target, "p", 1, &Progress::new()).unwrap();
         unit(&stage, "a");
         drop(stage);
-        let stage = StageWriter::begin(&target, "q").unwrap();
+        let stage = StageWriter::begin(&target, "q", 1, &Progress::new()).unwrap();
         assert_eq!(stage.units().count(), 0);
         assert!(!stage.path("data/a").exists());
     }
@@ -521,11 +540,11 @@ mod tests {
     fn a_replacement_cut_between_its_two_renames_is_ended() {
         let directory = tempfile::tempdir().unwrap();
         let target = directory.path().join("stage");
-        let stage = StageWriter::begin(&target, "p").unwrap();
+        let stage = StageWriter::begin(&target, "p", 1, &Progress::new()).unwrap();
         let a = unit(&stage, "a");
         stage.finish(key(1), files(&[a]), BTreeMap::new(), Value::Null).unwrap();
         std::fs::rename(&target, beside(&target, ".old")).unwrap();
-        drop(StageWriter::begin(&target, "q").unwrap());
+        drop(StageWriter::begin(&target, "q", 1, &Progress::new()).unwrap());
         assert_eq!(Manifest::expect(&target, &["test"]).unwrap().key, key(1));
     }
 }

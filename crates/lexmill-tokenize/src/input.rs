@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lexmill_store::{Progress, file_hash, read_sealed, write_sealed};
+use lexmill_store::{ByteSize, Progress, file_hash, file_hash_while, read_sealed, write_sealed};
 use serde::{Deserialize, Serialize};
 
 use crate::settings::{Format, TokenizeSettings};
@@ -84,6 +84,8 @@ struct Known {
     blake3: String,
 }
 
+/// How often a file that is hashed is told of.
+const TOLD: u64 = 1 << 30;
 /// Smaller files are hashed about as soon as looked up, and there may be a million of them.
 const SMALL: u64 = 16 << 10;
 /// A file changed so recently may change again within its time stamp's resolution.
@@ -111,7 +113,7 @@ impl Corpus {
             loop {
                 let i = next.fetch_add(1, Ordering::Relaxed);
                 let Some(path) = paths.get(i) else { return Ok(()) };
-                let file = look_at(path, known.get(path), settings.format, true)?;
+                let file = look_at(path, known.get(path), settings.format, Some(progress))?;
                 found.lock().expect("no holder panics")[i] = Some(file);
                 progress.advance(1);
                 progress.go_on()?;
@@ -158,7 +160,7 @@ impl Corpus {
     /// If a pattern matches nothing.
     pub(crate) fn list(settings: &TokenizeSettings) -> Result<Corpus> {
         let files = expand(&settings.input)?;
-        let files = files.iter().map(|path| Ok(look_at(path, None, settings.format, false)?.0));
+        let files = files.iter().map(|path| Ok(look_at(path, None, settings.format, None)?.0));
         Ok(Corpus { files: files.collect::<Result<_>>()?, ..Corpus::default() })
     }
 
@@ -251,11 +253,27 @@ fn format_by_name(path: &Path) -> Format {
     }
 }
 
+/// Hashes a file unless work is to stop; of a large one it is told how much is done.
+fn hash_of(path: &Path, bytes: u64, progress: &Progress) -> Result<String> {
+    let mut done = 0;
+    let hash = file_hash_while(path, |read| {
+        let before = done / TOLD;
+        done += read;
+        if done / TOLD > before {
+            let (done, bytes) = (ByteSize(done), ByteSize(bytes));
+            progress.tell(format!("{done} of {bytes} of {}", path.display()));
+        }
+        progress.go_on()
+    });
+    Ok(hash?)
+}
+
+/// What is at a path; without `progress` it is not hashed.
 fn look_at(
     path: &Path,
     known: Option<&Known>,
     format: Format,
-    hashed: bool,
+    progress: Option<&Progress>,
 ) -> Result<(CorpusFile, Option<Known>)> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     let format = format_of(path, format);
@@ -283,8 +301,10 @@ fn look_at(
         Some(known) if known.bytes == bytes && known.modified_ns == modified_ns => {
             known.blake3.clone()
         }
-        _ if !hashed => String::new(),
-        _ => file_hash(path)?,
+        _ => match progress {
+            None => String::new(),
+            Some(progress) => hash_of(path, bytes, progress)?,
+        },
     };
     let old_enough = SystemTime::now().duration_since(modified).is_ok_and(|age| age > FRESH);
     let worth = old_enough && bytes >= SMALL;

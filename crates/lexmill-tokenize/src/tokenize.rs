@@ -123,7 +123,7 @@ pub fn run(
         }
         false => purpose(&key),
     };
-    let stage = StageWriter::begin(output, &purpose)?;
+    let stage = StageWriter::begin(output, &purpose, resources.threads, progress)?;
     // One that is damaged has nothing to take over.
     let previous = Manifest::read(output).ok().flatten();
     let previous = previous.filter(|old| !live && self::purpose(&old.key) == purpose);
@@ -294,7 +294,7 @@ impl Job<'_> {
         for file in records.iter().flat_map(|record| &record.files) {
             match self.stage.adopt(from, file) {
                 Ok(()) => {}
-                Err(StoreError::Damaged { path, problem }) => {
+                Err(StoreError::Damaged { path, problem, .. }) => {
                     let notice = format!("{path:?} is damaged: {problem}; it is made again");
                     self.progress.report(Event::Notice(notice));
                     return Ok(false);

@@ -41,7 +41,7 @@ pub fn run(
     progress: &Progress,
 ) -> Result<Manifest> {
     let manifest = Manifest::expect(tokens, TOKEN_STAGES)?;
-    let stage = StageWriter::begin(output, &key.hash())?;
+    let stage = StageWriter::begin(output, &key.hash(), resources.threads, progress)?;
     let files = manifest.paths(tokens, WORDS);
     let words = manifest.entries(WORDS).map(|file| file.rows).sum();
     progress.begin("words", words);

@@ -233,7 +233,9 @@ fn a_grown_corpus_is_not_counted_anew() {
     let new = "the rare dog sat\n";
     lab.count(&[&old, new], &settings, &some, "elsewhere").unwrap();
     let (_, shards) = super::token_shards(&lab.path("tokens")).unwrap();
-    let growth = crate::growth::Growth::find(&lab.path("counts"), &key, &shards, 2).unwrap();
+    let growth =
+        crate::growth::Growth::find(&lab.path("counts"), &key, &shards, 2, &Progress::new())
+            .unwrap();
     assert!(growth.is_some(), "the earlier counts are taken up");
     lab.count(&[&old, new], &settings, &some, "counts").unwrap();
     assert_eq!(tables(&lab.path("counts")), tables(&lab.path("elsewhere")));

@@ -81,7 +81,8 @@ impl Lab {
     /// A finished stage `tokens` that holds these documents.
     fn new(documents: &[Laid]) -> Lab {
         let directory = tempfile::tempdir().unwrap();
-        let stage = StageWriter::begin(&directory.path().join("tokens"), "p").unwrap();
+        let stage =
+            StageWriter::begin(&directory.path().join("tokens"), "p", 1, &Progress::new()).unwrap();
         let (mut files, mut words, mut units) = (Vec::new(), Vec::new(), BTreeMap::new());
         let mut places = Vec::new();
         let (shards, continued) = shards(documents);

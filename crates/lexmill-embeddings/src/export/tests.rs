@@ -23,7 +23,7 @@ const DIM: usize = 3;
 /// A finished model stage: words `w0`, `w1`, ... besides the given ones, W from i, C from i / 8.
 fn model(directory: &Path, rows: usize, first: &str, contexts: bool) -> PathBuf {
     let target = directory.join("model");
-    let stage = StageWriter::begin(&target, "p").unwrap();
+    let stage = StageWriter::begin(&target, "p", 1, &Progress::new()).unwrap();
     let words: Vec<String> =
         (0..rows).map(|i| if i == 0 { first.to_owned() } else { format!("w{i}") }).collect();
     let floats = |scale: f32| (0..rows * DIM).map(|i| i as f32 * scale - 0.1).collect::<Vec<f32>>();
@@ -205,7 +205,7 @@ fn a_word_with_white_space_is_named_and_other_formats_are_kept() {
     let error = export(&settings, &model, &output, 1).unwrap_err().to_string();
     assert!(error.contains("new york") && error.contains("word2vec-text"), "{error}");
     assert!(!output.exists());
-    let stage = StageWriter::begin(&output, &key(KIND).hash()).unwrap();
+    let stage = StageWriter::begin(&output, &key(KIND).hash(), 1, &Progress::new()).unwrap();
     assert!(stage.unit("parquet").is_some());
     drop(stage);
     export(&ExportSettings::default(), &model, &output, 1).unwrap();

@@ -89,7 +89,7 @@ pub fn run(
     let row = RowLayout::new(settings.dimensions);
     let watch = Watch::new(settings.scoring(), scorer, settings.epochs);
     check_memory(settings, &grid, row, watch, resources)?;
-    let stage = StageWriter::begin(output, &key.hash())?;
+    let stage = StageWriter::begin(output, &key.hash(), resources.threads, progress)?;
     let mut training = Training {
         settings,
         grid: &grid,
@@ -267,7 +267,8 @@ impl Training<'_> {
         if !same || epochs >= u64::from(self.settings.epochs) {
             return Ok(None);
         }
-        if old.expect_whole(output, self.resources.threads, &Progress::new()).is_err() {
+        self.progress.begin_comparing(old.bytes());
+        if !old.damage(output, self.resources.threads, self.progress)?.is_empty() {
             return Ok(None);
         }
         let Some(scores) = self.watch.of_fewer(output)? else { return Ok(None) };

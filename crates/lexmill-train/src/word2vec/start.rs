@@ -45,6 +45,7 @@ pub(crate) fn start_from(
     shape: &Shape<'_>,
     model: &mut Model,
     threads: usize,
+    progress: &Progress,
 ) -> Result<usize> {
     if !is_model(path) {
         let embeddings = Embeddings::read(path)?;
@@ -58,7 +59,9 @@ pub(crate) fn start_from(
         }
         return Ok(found);
     }
-    Manifest::expect(path, KINDS)?.expect_whole(path, threads, &Progress::new())?;
+    let manifest = Manifest::expect(path, KINDS)?;
+    progress.begin_comparing(manifest.bytes());
+    manifest.expect_whole(path, threads, progress)?;
     let parameters = path.join(PARAMETERS);
     let mut first = TableReader::open(&parameters, None, 1)?;
     let settings = first.metadata()["settings"].clone();

@@ -172,7 +172,7 @@ pub fn run(
         group: if settings.subwords { SUBWORDS_GROUP } else { GROUP },
         saturation: settings.saturation(),
     };
-    let stage = StageWriter::begin(output, &key.hash())?;
+    let stage = StageWriter::begin(output, &key.hash(), resources.threads, progress)?;
     let tokens = shards.iter().map(|shard| shard.tokens).sum();
     let mut training = Training {
         settings,
@@ -301,7 +301,8 @@ impl Training<'_> {
         }
         let mut model = self.shape.initial();
         if let Some(path) = &self.settings.initial_vectors {
-            let found = start_from(path, &self.shape, &mut model, self.resources.threads)?;
+            let found =
+                start_from(path, &self.shape, &mut model, self.resources.threads, self.progress)?;
             let words = self.shape.vocabulary.len();
             self.progress.report(Event::Notice(format!(
                 "{found} of {words} words start with the vectors in {}",

@@ -196,6 +196,7 @@ impl Run {
     /// The vocabulary, if a stage has made one.
     fn vocabulary(&self) -> Result<Option<Vocabulary>> {
         let Some(stage) = self.last(|stage| stage.kind() == "vocabulary") else { return Ok(None) };
+        stage.manifest.expect_files(&stage.path, |file| file == VOCABULARY)?;
         Ok(Some(read_vocabulary(&stage.path.join(VOCABULARY))?))
     }
 

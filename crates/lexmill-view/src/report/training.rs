@@ -4,6 +4,7 @@ use std::path::Path;
 
 use lexmill_eval::evaluate::SCORES;
 use lexmill_eval::{Conditions, Kind, Measure, Score, read_conditions, read_scores};
+use lexmill_store::Manifest;
 use lexmill_store::table::TableReader;
 
 use super::gather::{Finished, Run};
@@ -77,6 +78,7 @@ impl Run {
         let evaluated = |stage: &Finished| {
             let path = stage.path.join(SCORES);
             let conditions = read_conditions(&path)?;
+            Manifest::expect_file(&path)?;
             let scores = read_scores(&path)?;
             Ok(Evaluated {
                 stage: stage.name.clone(),
@@ -93,7 +95,9 @@ impl Run {
         let mut found: Vec<NotCovered<'_>> = Vec::new();
         for stage in self.evaluations() {
             let first = found.len();
-            for score in read_scores(&stage.path.join(SCORES))? {
+            let path = stage.path.join(SCORES);
+            Manifest::expect_file(&path)?;
+            for score in read_scores(&path)? {
                 // Its rows of tokens are of something else than texts.
                 let whole = score.section == "total" && score.vocabulary == "all";
                 let seen = |f: &NotCovered<'_>| f.1 == score.set && f.2 == score.kind;
@@ -149,6 +153,7 @@ pub(super) struct Evaluated {
 /// Points by epoch; within an epoch, if there are several of one, they are spread evenly.
 fn losses(path: &Path, kind: &str) -> Result<(Vec<(f64, f64)>, &'static str)> {
     let (mut epochs, mut values) = (Vec::new(), Vec::new());
+    Manifest::expect_file(path)?;
     for batch in TableReader::open(path, Some(&["epoch", "loss"]), BATCH_ROWS)? {
         let batch = batch?;
         epochs.extend_from_slice(batch.u32("epoch")?);
@@ -175,6 +180,7 @@ fn losses(path: &Path, kind: &str) -> Result<(Vec<(f64, f64)>, &'static str)> {
 /// A line for each test set that was scored at the end of epochs.
 fn epoch_scores(path: &Path) -> Result<Vec<Line>> {
     let mut lines: Vec<Line> = Vec::new();
+    Manifest::expect_file(path)?;
     for batch in TableReader::open(path, Some(&["epoch", "set", "kind", "score"]), BATCH_ROWS)? {
         let batch = batch?;
         let (epochs, scores) = (batch.u32("epoch")?, batch.f64("score")?);
