@@ -483,13 +483,40 @@ impl Drop for Mount {
     }
 }
 
+/// What may be on the disk is limited before there is no room on it.
+#[test]
+fn a_disk_allowance() {
+    let lab = Lab::small();
+    lab.run("run p.toml --dir straight --disk 1GiB").done();
+    lab.run("run p.toml --dir r --disk 400KB").failed(&["--disk leaves 3", "nothing was begun"]);
+    assert!(!lab.path("r/tokens.partial").exists());
+    let plan = lab.run("plan p.toml --dir r --disk 400KB").done().stdout;
+    assert!(plan.contains(" KiB, which may not be enough"), "{plan}");
+    // What is there counts. Of what is begun, nobody knows how much is there, so that it is tried.
+    std::fs::create_dir_all(lab.path("r/tokens.partial")).unwrap();
+    lab.write("r/other", "x".repeat(1 << 20));
+    lab.run("run p.toml --dir r --disk 1MB").failed(&[
+        "\"r\" and what is being made take 1.",
+        "--disk allows",
+        "what is done is kept",
+    ]);
+    lab.run("tokenize corpus -o t --disk 1GiB").done();
+    std::fs::remove_file(lab.path("r/other")).unwrap();
+    lab.run("run p.toml --dir r --disk 1GiB").done();
+    assert_eq!(lab.tables("r"), lab.tables("straight"));
+}
+
 #[test]
 fn a_full_disk() {
     let lab = Lab::small();
     lab.run("run p.toml --dir straight").done();
     let Some(mount) = Mount::new(lab.path("disk"), "size=16k") else { return };
     // Too small by far: nobody needs to begin.
-    lab.run("run p.toml --dir disk/r").failed(&["are free there", "--dir", "nothing was begun"]);
+    lab.run("run p.toml --dir disk/r").failed(&[
+        "are free on the disk",
+        "--dir",
+        "nothing was begun",
+    ]);
     assert!(!lab.path("disk/r/tokens.partial").exists());
     // Of what is begun, nobody knows how much is there.
     std::fs::create_dir(lab.path("disk/r/tokens.partial")).unwrap();

@@ -164,6 +164,7 @@ fn score(lab: &Lab, vectors: &Path) -> Result<Vec<Score>> {
         memory_bytes: 4 << 30,
         checkpoint_every: Duration::from_secs(600),
         checkpoint_epochs: None,
+        disk_bytes: None,
     };
     let output = lab.work("word2vec-peer-scores");
     remove(&output)?;

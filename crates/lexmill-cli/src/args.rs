@@ -36,6 +36,9 @@ pub(crate) struct RunSettings {
     /// Most resident memory to take, such as 4GiB [default: half of the machine's]
     #[arg(long, global = true, value_name = "BYTES")]
     memory: Option<ByteSize>,
+    /// Most that the run directory, or a stage that is run alone, is to hold, such as 50GiB
+    #[arg(long, global = true, value_name = "BYTES")]
+    disk: Option<ByteSize>,
     /// Write a trainer's checkpoint at least this often, in seconds
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 600)]
     checkpoint_every: u64,
@@ -67,6 +70,7 @@ impl RunSettings {
         Resources {
             threads: self.threads.map_or(processors, |threads| threads as usize),
             memory_bytes: memory,
+            disk_bytes: self.disk.map(|disk| disk.0),
             checkpoint_every: Duration::from_secs(self.checkpoint_every),
             checkpoint_epochs: self.checkpoint_epochs,
         }

@@ -35,6 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         memory_bytes: 1 << 30,
         checkpoint_every: std::time::Duration::from_secs(600),
         checkpoint_epochs: None,
+        disk_bytes: None,
     };
     for (name, shape) in models {
         let (model, output) = (directory.join(name), directory.join(format!("{name}.vectors")));

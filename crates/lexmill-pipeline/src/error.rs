@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use lexmill_store::ByteSize;
 
+use crate::disk::Room;
+
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -45,16 +47,29 @@ pub enum Error {
     },
     /// The disk is too small by far for what is to be made.
     #[error(
-        "{needed} or so will be written to {directory:?}, and {free} are free there: free some space, or \
-         choose another disk with --dir; nothing was begun"
+        "{needed} or so will be written to {directory:?}, and {room}: free some space, or choose another \
+         disk with --dir; nothing was begun"
     )]
     DiskTooSmall {
         /// The run directory.
         directory: PathBuf,
         /// What results will take, roughly.
         needed: ByteSize,
-        /// What is free.
-        free: ByteSize,
+        /// What can be.
+        room: Room,
+    },
+    /// A run took more of the disk than it was allowed.
+    #[error(
+        "{directory:?} and what is being made take {used} of the disk, and --disk allows {allowed}: what \
+         is done is kept; run again with more, or remove what is not needed"
+    )]
+    DiskAllowance {
+        /// The run directory, or that of a stage that is run alone.
+        directory: PathBuf,
+        /// What was there.
+        used: ByteSize,
+        /// What was allowed.
+        allowed: ByteSize,
     },
     /// A directory was to be verified that holds no stage.
     #[error("{path:?} holds no stage of lexmill's: name a run directory, or that of a stage")]

@@ -7,6 +7,7 @@
 //! inputs. A flag (threads, memory) is in none of them.
 
 mod definition;
+mod disk;
 mod epoch_sets;
 mod error;
 mod estimate;
@@ -18,6 +19,7 @@ mod tokens;
 mod verify;
 
 pub use definition::{Definition, Problem, Stage, Test, read_value, render_problems};
+pub use disk::Room;
 pub use error::{Error, Result};
 pub use estimate::Estimate;
 pub use fields::{Field, fields};

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lexmill_store::history::{StageRun, drop_damaged_lines, peak_memory, reset_peak_memory};
 use lexmill_store::{
-    ByteSize, Error as StoreError, Event, Manifest, Progress, Resources, RunLock, Stop, free_space,
-    is_held, read_sealed, settle, write_sealed,
+    Error as StoreError, Event, Manifest, Progress, Resources, RunLock, Stop, is_held, read_sealed,
+    settle, write_sealed,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::definition::{Definition, Stage};
+use crate::disk::{Allowance, check_disk};
 use crate::error::{Error, Result};
-use crate::estimate::{Sizes, estimate};
 use crate::kinds::{Kind, Outside, Settings};
 use crate::plan::{Condition, condition, inputs};
 use crate::verify::{Verification, verify};
@@ -25,8 +25,6 @@ pub(crate) const STATUS: &str = ".status.json";
 
 /// How often an observer is asked to look.
 const TICK: Duration = Duration::from_millis(100);
-/// Estimates are rough: a disk that holds this part of them may do.
-const TOO_SMALL_BY: u64 = 4;
 /// How often the status file is written.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 
@@ -159,7 +157,8 @@ fn run_locked(
     let outside = watch("corpus", observer, |progress| {
         stages.iter().map(|stage| look(stage, progress)).collect::<Result<Vec<Outside>>>()
     })?;
-    let notice = check_disk(definition, directory, &stages, &outside)?;
+    let allowance = Allowance::new(resources.disk_bytes, vec![directory.to_owned()]);
+    let notice = check_disk(definition, directory, &stages, &outside, resources.disk_bytes)?;
     let (mut ran, mut whole) = (0, HashSet::new());
     for (stage, mut outside) in stages.into_iter().zip(outside) {
         // Earlier stages may have taken hours: what is read now is what counts. The corpus is watched
@@ -169,8 +168,12 @@ fn run_locked(
         }
         // Said once.
         let notice = notice.as_deref().filter(|_| ran == 0);
-        let place = Place { definition, directory, damaged, notice };
+        let place = Place { definition, directory, damaged, allowance: &allowance, notice };
         ran += usize::from(one(place, stage, &outside, resources, observer, &mut whole)?);
+    }
+    // The last unit may have passed it.
+    if ran > 0 && allowance.check().is_err() {
+        tracing::warn!("all is done, but {directory:?} takes more of the disk than --disk allows");
     }
     // It is of a stage at work.
     let status = directory.join(STATUS);
@@ -183,45 +186,13 @@ fn run_locked(
     Ok(ran)
 }
 
-/// Looks whether what is not done will fit on the disk; a doubt is put in words.
-fn check_disk(
-    definition: &Definition,
-    directory: &Path,
-    stages: &[&Stage],
-    outside: &[Outside],
-) -> Result<Option<String>> {
-    let (mut sizes, mut needed, mut scratch) = (Sizes::default(), 0u64, 0u64);
-    let (nothing, mut begun) = (Outside::default(), false);
-    for stage in &definition.stages {
-        let selected = stages.iter().position(|selected| selected.id == stage.id);
-        let manifest = Manifest::read(&directory.join(&stage.id)).ok().flatten();
-        let of_stage = selected.map_or(&nothing, |place| &outside[place]);
-        let estimate = estimate(stage, of_stage, manifest.as_ref(), &mut sizes);
-        if selected.is_some() && manifest.is_none() {
-            needed = needed.saturating_add(estimate.disk_bytes);
-            scratch = scratch.max(estimate.scratch_bytes);
-            begun |= directory.join(format!("{}.partial", stage.id)).is_dir();
-        }
-    }
-    needed = needed.saturating_add(scratch);
-    let Some(free) = free_space(directory).filter(|&free| free < needed) else { return Ok(None) };
-    let far = free < needed / TOO_SMALL_BY;
-    let (needed, free) = (ByteSize(needed), ByteSize(free));
-    // Of what was begun, some is there.
-    if far && !begun {
-        return Err(Error::DiskTooSmall { directory: directory.to_owned(), needed, free });
-    }
-    Ok(Some(format!(
-        "{needed} or so will be written, and {free} are free on the disk: it may not be enough"
-    )))
-}
-
 /// Where a stage stands.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     definition: &'a Definition,
     directory: &'a Path,
     damaged: &'a Damaged,
+    allowance: &'a Allowance,
     /// What a person should know before a stage begins.
     notice: Option<&'a str>,
 }
@@ -229,7 +200,7 @@ struct Place<'a> {
 /// Runs a stage if it is not fresh; returns whether it ran. Inputs are compared with what was written,
 /// once: those that are in `whole` have been, or were just made.
 fn one(
-    Place { definition, directory, damaged, notice }: Place<'_>,
+    Place { definition, directory, damaged, allowance, notice }: Place<'_>,
     stage: &Stage,
     outside: &Outside,
     resources: &Resources,
@@ -276,6 +247,7 @@ fn one(
         observer.fresh(&stage.id, stage.kind);
         return Ok(false);
     }
+    allowance.check()?;
     observer.begins(&stage.id, stage.kind, &found);
     let paths: Vec<PathBuf> = stage.inputs.iter().map(|input| directory.join(input)).collect();
     let resumed = found == (Condition::Missing { begun: true });
@@ -286,7 +258,7 @@ fn one(
         .filter(|(input, _)| whole.insert((*input).to_owned()))
         .map(|(input, manifest)| (directory.join(input), manifest))
         .collect();
-    let manifest = watch_in(&stage.id, Some(directory), observer, |progress| {
+    let manifest = watch_in(&stage.id, Some(directory), Some(allowance), observer, |progress| {
         if let Some(notice) = notice {
             progress.report(Event::Notice(notice.to_owned()));
         }
@@ -294,7 +266,7 @@ fn one(
         expect_whole(&unseen, resources, progress)?;
         stage.settings.run(outside, &paths, &output, key, resources, progress)
     })
-    .map_err(failed)?;
+    .map_err(|error| allowance.or(failed(error)))?;
     whole.insert(stage.id.clone());
     let took = begun.elapsed();
     let run = StageRun {
@@ -392,28 +364,39 @@ pub fn run_stage(
     }
     observer.begins(name, kind, &found);
     let begun = Instant::now();
-    let manifest = watch_in(name, None, observer, |progress| {
+    let allowance = Allowance::new(resources.disk_bytes, of_stage(output));
+    let manifest = watch_in(name, None, Some(&allowance), observer, |progress| {
         expect_whole(&manifests, resources, progress)?;
         settings.run(&outside, input_directories, output, key, resources, progress)
     })
-    .map_err(failed)?;
+    .map_err(|error| allowance.or(failed(error)))?;
     observer.ends(name, kind, &manifest, begun.elapsed());
     Ok(manifest)
 }
 
 /// Does some work that is no stage while the observer is kept informed; `name` is what it is called.
 pub fn watch<T>(name: &str, observer: &dyn Observer, work: impl FnOnce(&Progress) -> T) -> T {
-    watch_in(name, None, observer, work)
+    watch_in(name, None, None, observer, work)
 }
 
-/// Does some work while the observer and the status file are kept informed.
+/// The directories of a stage that is run alone.
+fn of_stage(output: &Path) -> Vec<PathBuf> {
+    let mut partial = output.as_os_str().to_owned();
+    partial.push(".partial");
+    vec![output.to_owned(), partial.into()]
+}
+
+/// Does some work while the observer and the status file are kept informed, and asks it to end when it
+/// takes more of the disk than it may.
 fn watch_in<T>(
     stage: &str,
     directory: Option<&Path>,
+    allowance: Option<&Allowance>,
     observer: &dyn Observer,
     work: impl FnOnce(&Progress) -> T,
 ) -> T {
-    let progress = Progress::until(observer.stop());
+    let stop = observer.stop();
+    let progress = Progress::until(stop.clone());
     let over = AtomicBool::new(false);
     let begun = Instant::now();
     std::thread::scope(|scope| {
@@ -432,6 +415,9 @@ fn watch_in<T>(
                     let rate = (done - phase.0.0) as f64 / phase.1.elapsed().as_secs_f64().max(0.1);
                     write_status(directory, stage, (done, total, unit), rate);
                     written = Some(Instant::now());
+                }
+                if allowance.is_some_and(Allowance::is_passed) {
+                    stop.ask();
                 }
                 std::thread::park_timeout(TICK);
             }

@@ -13,6 +13,8 @@ pub struct Resources {
     pub threads: usize,
     /// The most resident memory the process should take, in bytes.
     pub memory_bytes: u64,
+    /// The most that a run directory, or a stage that is run alone, should hold, if that is limited.
+    pub disk_bytes: Option<u64>,
     /// The longest time between checkpoints of a trainer.
     pub checkpoint_every: Duration,
     /// A trainer also writes a checkpoint after every so many epochs, if given.

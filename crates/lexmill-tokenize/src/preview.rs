@@ -149,6 +149,7 @@ mod tests {
             memory_bytes: 1 << 30,
             checkpoint_every: std::time::Duration::from_secs(600),
             checkpoint_epochs: None,
+            disk_bytes: None,
         };
         let progress = lexmill_store::Progress::new();
         crate::tokenize::run(&settings, &corpus, &output, &resources, &progress).unwrap();

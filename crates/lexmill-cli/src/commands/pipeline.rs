@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use lexmill_embeddings::Embeddings;
 use lexmill_pipeline::{
-    Condition, Definition, Kind, Plan, default_directory, read_status, resolve_selection,
+    Condition, Definition, Kind, Plan, Room, default_directory, read_status, resolve_selection,
 };
-use lexmill_store::{ByteSize, free_space};
+use lexmill_store::ByteSize;
 use serde_json::json;
 
 use crate::args::{PipelineArgs, RunSettings};
@@ -104,7 +104,8 @@ pub(crate) fn plan(settings: &RunSettings, args: &PipelineArgs, json: bool) -> R
             ("missing", format!("after {}", stages.join(" and ")))
         }
     };
-    let free = free_space(&directory);
+    let room = Room::of(&directory, settings.resources().disk_bytes);
+    let free = room.map(|room| room.bytes);
     if json {
         let stages: Vec<_> = plan
             .stages
@@ -148,11 +149,11 @@ pub(crate) fn plan(settings: &RunSettings, args: &PipelineArgs, json: bool) -> R
     if scratch > 0 {
         out += &format!("up to ~{} more on disk while it runs\n", ByteSize(scratch));
     }
-    if let Some(free) = free {
+    if let Some(room) = room {
         let missing = plan.stages.iter().filter(|stage| stage.manifest.is_none());
         let needed = missing.map(|stage| stage.estimate.disk_bytes).sum::<u64>() + scratch;
-        if needed > free {
-            out += &format!("only {} are free on the disk\n", ByteSize(free));
+        if needed > room.bytes {
+            out += &format!("{room}, which may not be enough\n");
         }
     }
     print(&out)

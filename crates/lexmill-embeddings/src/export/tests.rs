@@ -15,7 +15,13 @@ fn key(stage: &str) -> StageKey {
 
 fn resources(threads: usize) -> Resources {
     let checkpoint_every = Duration::from_secs(60);
-    Resources { threads, memory_bytes: 1 << 30, checkpoint_every, checkpoint_epochs: None }
+    Resources {
+        threads,
+        memory_bytes: 1 << 30,
+        checkpoint_every,
+        checkpoint_epochs: None,
+        disk_bytes: None,
+    }
 }
 
 const DIM: usize = 3;

@@ -28,8 +28,13 @@ fn export(directory: &Path, shape: &Shape<'_>) -> PathBuf {
         inputs: Default::default(),
     };
     let checkpoint_every = Duration::from_secs(60);
-    let resources =
-        Resources { threads: 1, memory_bytes: 1 << 30, checkpoint_every, checkpoint_epochs: None };
+    let resources = Resources {
+        threads: 1,
+        memory_bytes: 1 << 30,
+        checkpoint_every,
+        checkpoint_epochs: None,
+        disk_bytes: None,
+    };
     export::run(&settings, &model, &output, key, &resources, &Progress::new()).unwrap();
     output.join(Format::FasttextBin.file_name())
 }

@@ -12,7 +12,13 @@ fn key(version: u32) -> StageKey {
 
 fn resources(threads: usize) -> Resources {
     let checkpoint_every = Duration::from_secs(60);
-    Resources { threads, memory_bytes: 1 << 30, checkpoint_every, checkpoint_epochs: None }
+    Resources {
+        threads,
+        memory_bytes: 1 << 30,
+        checkpoint_every,
+        checkpoint_epochs: None,
+        disk_bytes: None,
+    }
 }
 
 /// Embeddings in which countries are cities one step along, and two test sets.

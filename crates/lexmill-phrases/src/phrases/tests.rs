@@ -78,6 +78,7 @@ fn resources(threads: usize, memory_bytes: u64) -> Resources {
         memory_bytes,
         checkpoint_every: Duration::from_secs(600),
         checkpoint_epochs: None,
+        disk_bytes: None,
     }
 }
 
