@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use lexmill_store::{ByteSize, Manifest, free_space};
+use lexmill_store::{ByteSize, Error as StoreError, Manifest, free_space};
 
 use crate::definition::{Definition, Stage};
 use crate::error::{Error, Result};
@@ -112,9 +112,16 @@ impl Allowance {
         }
     }
 
-    /// That error if it was found before, or else another.
+    /// That error in the place of one that only says that work was stopped, if it was for this.
     pub(crate) fn or(&self, error: Error) -> Error {
-        self.seen().err().unwrap_or(error)
+        // Which crate's error it is wrapped in does not matter.
+        let stopped = StoreError::Stopped.to_string();
+        match &error {
+            Error::Stage { source, .. } if source.to_string() == stopped => {
+                self.seen().err().unwrap_or(error)
+            }
+            _ => error,
+        }
     }
 }
 
@@ -221,5 +228,11 @@ mod tests {
         assert!(small.is_passed());
         let error = small.check().unwrap_err().to_string();
         assert!(error.contains("--disk allows 1.0 MiB"), "{error}");
+        // Another error is more important.
+        let stage = |source: StoreError| Error::Stage { stage: "s".into(), source: source.into() };
+        let of = |source| small.or(stage(source)).to_string();
+        assert!(of(StoreError::Stopped).contains("--disk allows"));
+        assert!(of(StoreError::corrupt(directory.path(), "bent")).contains("bent"));
+        assert!(!large.or(stage(StoreError::Stopped)).to_string().contains("--disk"));
     }
 }
