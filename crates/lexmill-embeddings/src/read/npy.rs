@@ -18,6 +18,10 @@ const FORMAT: &str = "NumPy .npy";
 /// The longest header that is looked at.
 const MAX_HEADER_BYTES: u64 = (1 << 16) + 12;
 
+/// How many brackets may be opened in a header. That of a matrix has two, that of records a few. For each
+/// that stands in another the library's parser takes some times as long.
+const BRACKETS: usize = 8;
+
 /// Opens an array `(rows, dim)` of floats, or one of 8-bit whole numbers with their scales beside it.
 pub(super) fn open(path: &Path) -> Result<Box<dyn Source>> {
     let place = place(path)?;
@@ -53,6 +57,11 @@ fn place(path: &Path) -> Result<Place> {
     let read = (&mut file).take(MAX_HEADER_BYTES).read_to_end(&mut start);
     read.map_err(StoreError::io("read", path))?;
     let at = header_bytes(&start).ok_or_else(|| wrong(path, "its header is not whole"))?;
+    let opened = start[..at].iter().filter(|byte| matches!(byte, b'(' | b'[' | b'{')).count();
+    if opened > BRACKETS {
+        let problem = "its header has more brackets than one of a matrix of numbers";
+        return Err(wrong(path, problem));
+    }
     // Its message repeats the header.
     let header = NpyHeader::from_reader(&start[..at])
         .map_err(|_| wrong(path, "its header can't be read"))?;
