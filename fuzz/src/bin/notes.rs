@@ -30,6 +30,6 @@ fuzz_target!(init: lexmill_fuzz::begin(), |data: &[u8]| {
     }
     let _damage = partial_damage(&partial, 1, &progress);
     let _note = read_sealed::<Value>(&partial.join("note.json"));
-    let _stage = StageWriter::begin(&stage, "purpose");
+    let _stage = StageWriter::begin(&stage, "purpose", 1, &progress);
     let _gone = std::fs::remove_dir_all(lexmill_fuzz::directory());
 });
