@@ -54,7 +54,7 @@ impl ForeignReader {
     pub fn open(path: &Path, fields: &[String]) -> Result<ForeignReader> {
         // What other programs note of their own types does not matter here: text stays text.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let (file, metadata) = open(path, options).map_err(Error::foreign)?;
+        let (file, metadata) = open(path, options, None).map_err(Error::foreign)?;
         let schema = metadata.schema().clone();
         let mut roots = Vec::new();
         for field in fields {

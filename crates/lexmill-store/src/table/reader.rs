@@ -37,14 +37,25 @@ pub struct TableReader {
 }
 
 /// The place of a Parquet file on disk, opened: its footer and schema.
-pub(crate) fn open(
+pub(crate) fn load(
     path: &Path,
     options: ArrowReaderOptions,
 ) -> Result<(File, ArrowReaderMetadata)> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     let metadata = guard(path, || ArrowReaderMetadata::load(&file, options.clone()))?;
+    Ok((file, metadata))
+}
+
+/// The same, to be read: all row groups, or one of them, which are looked through for that.
+pub(crate) fn open(
+    path: &Path,
+    options: ArrowReaderOptions,
+    group: Option<usize>,
+) -> Result<(File, ArrowReaderMetadata)> {
+    let (file, metadata) = load(path, options)?;
     let pages = Arc::new(file.try_clone().map_err(Error::io("open", path))?);
-    for group in metadata.metadata().row_groups() {
+    let groups = metadata.metadata().row_groups().iter().enumerate();
+    for (_, group) in groups.filter(|(i, _)| group.is_none_or(|group| group == *i)) {
         for column in group.columns() {
             check_dictionaries(path, &pages, column, group.num_rows().max(0) as usize)?;
         }
@@ -166,7 +177,7 @@ impl TableReader {
         batch_rows: usize,
         group: Option<usize>,
     ) -> Result<TableReader> {
-        let (file, metadata) = open(path, ArrowReaderOptions::new())?;
+        let (file, metadata) = open(path, ArrowReaderOptions::new(), group)?;
         let own = own_metadata(&metadata);
         let rows = metadata.metadata().file_metadata().num_rows().max(0) as u64;
         let groups = metadata.metadata().row_groups();

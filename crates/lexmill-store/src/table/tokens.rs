@@ -27,7 +27,7 @@ use serde_json::Value;
 
 use super::METADATA_KEY;
 use super::pages::encode_lists;
-use super::reader::{guard, missing, open, own_metadata};
+use super::reader::{guard, load, missing, open, own_metadata};
 use super::writer::properties;
 use crate::{AtomicFile, Error, FileEntry, Result};
 
@@ -117,7 +117,7 @@ pub fn read_token_shard(
     tokens: &mut Tokens,
 ) -> Result<Value> {
     tokens.clear();
-    let (file, metadata) = open(path, ArrowReaderOptions::new().with_skip_arrow_metadata(true))?;
+    let (file, metadata) = load(path, ArrowReaderOptions::new().with_skip_arrow_metadata(true))?;
     let own = own_metadata(&metadata);
     let found = metadata.schema().clone();
     // Whatever wrote the file: ask for the words as a dictionary.
@@ -144,7 +144,7 @@ pub fn read_token_shard(
         .collect();
     drop((file, metadata));
     let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
-    let (file, metadata) = open(path, options)?;
+    let (file, metadata) = open(path, options, None)?;
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
     let mut reader = guard(path, || builder.with_batch_size(BATCH_ROWS).build())?;
     let mut mapped: Vec<u32> = Vec::new();
