@@ -10,7 +10,7 @@ use lexmill_store::{ByteSize, Error as StoreError, Manifest, free_space};
 
 use crate::definition::{Definition, Stage};
 use crate::error::{Error, Result};
-use crate::estimate::{Sizes, estimate};
+use crate::estimate::{Estimate, Sizes, estimate};
 use crate::kinds::Outside;
 
 /// Estimates are rough: a disk that holds this part of them may do.
@@ -112,6 +112,16 @@ impl Allowance {
         }
     }
 
+    /// Tells if more is there now that all is done: the last unit may have passed it.
+    pub(crate) fn tell(&self) {
+        if self.check().is_err() {
+            let directory = &self.directories[0];
+            tracing::warn!(
+                "all is done, but {directory:?} takes more of the disk than --disk allows"
+            );
+        }
+    }
+
     /// That error in the place of one that only says that work was stopped, if it was for this.
     pub(crate) fn or(&self, error: Error) -> Error {
         // Which crate's error it is wrapped in does not matter.
@@ -147,6 +157,16 @@ fn used(directories: &[PathBuf]) -> u64 {
     bytes + unnamed.map(|found| found.blocks() * 512).sum::<u64>()
 }
 
+/// What stages write, and the most that one of them has besides while it runs; roughly, in bytes.
+pub fn needed<'a>(estimates: impl IntoIterator<Item = &'a Estimate>) -> u64 {
+    let (mut disk, mut scratch) = (0u64, 0);
+    for estimate in estimates {
+        disk = disk.saturating_add(estimate.disk_bytes);
+        scratch = scratch.max(estimate.scratch_bytes);
+    }
+    disk.saturating_add(scratch)
+}
+
 /// Looks whether what is not done will fit on the disk; a doubt is put in words.
 pub(crate) fn check_disk(
     definition: &Definition,
@@ -155,7 +175,7 @@ pub(crate) fn check_disk(
     outside: &[Outside],
     disk_bytes: Option<u64>,
 ) -> Result<Option<String>> {
-    let (mut sizes, mut needed, mut scratch) = (Sizes::default(), 0u64, 0u64);
+    let (mut sizes, mut missing) = (Sizes::default(), Vec::new());
     let (nothing, mut begun) = (Outside::default(), false);
     for stage in &definition.stages {
         let selected = stages.iter().position(|selected| selected.id == stage.id);
@@ -163,12 +183,11 @@ pub(crate) fn check_disk(
         let of_stage = selected.map_or(&nothing, |place| &outside[place]);
         let estimate = estimate(stage, of_stage, manifest.as_ref(), &mut sizes);
         if selected.is_some() && manifest.is_none() {
-            needed = needed.saturating_add(estimate.disk_bytes);
-            scratch = scratch.max(estimate.scratch_bytes);
+            missing.push(estimate);
             begun |= directory.join(format!("{}.partial", stage.id)).is_dir();
         }
     }
-    needed = needed.saturating_add(scratch);
+    let needed = needed(&missing);
     let room = Room::of(directory, disk_bytes).filter(|room| room.bytes < needed);
     let Some(room) = room else { return Ok(None) };
     let far = room.bytes < needed / TOO_SMALL_BY;

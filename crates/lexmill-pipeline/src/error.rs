@@ -47,8 +47,8 @@ pub enum Error {
     },
     /// The disk is too small by far for what is to be made.
     #[error(
-        "{needed} or so will be written to {directory:?}, and {room}: free some space, or choose another \
-         disk with --dir; nothing was begun"
+        "{needed} or so will be written to {directory:?}, and {room}: {}; nothing was begun",
+        if room.allowed { "allow more" } else { "free some space, or choose another disk with --dir" }
     )]
     DiskTooSmall {
         /// The run directory.

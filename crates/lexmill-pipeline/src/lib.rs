@@ -19,7 +19,7 @@ mod tokens;
 mod verify;
 
 pub use definition::{Definition, Problem, Stage, Test, read_value, render_problems};
-pub use disk::Room;
+pub use disk::{Room, needed};
 pub use error::{Error, Result};
 pub use estimate::Estimate;
 pub use fields::{Field, fields};

@@ -171,9 +171,8 @@ fn run_locked(
         let place = Place { definition, directory, damaged, allowance: &allowance, notice };
         ran += usize::from(one(place, stage, &outside, resources, observer, &mut whole)?);
     }
-    // The last unit may have passed it.
-    if ran > 0 && allowance.check().is_err() {
-        tracing::warn!("all is done, but {directory:?} takes more of the disk than --disk allows");
+    if ran > 0 {
+        allowance.tell();
     }
     // It is of a stage at work.
     let status = directory.join(STATUS);
@@ -370,6 +369,7 @@ pub fn run_stage(
         settings.run(&outside, input_directories, output, key, resources, progress)
     })
     .map_err(|error| allowance.or(failed(error)))?;
+    allowance.tell();
     observer.ends(name, kind, &manifest, begun.elapsed());
     Ok(manifest)
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use lexmill_embeddings::Embeddings;
 use lexmill_pipeline::{
-    Condition, Definition, Kind, Plan, Room, default_directory, read_status, resolve_selection,
+    Condition, Definition, Kind, Plan, Room, default_directory, needed, read_status,
+    resolve_selection,
 };
 use lexmill_store::ByteSize;
 use serde_json::json;
@@ -151,8 +152,7 @@ pub(crate) fn plan(settings: &RunSettings, args: &PipelineArgs, json: bool) -> R
     }
     if let Some(room) = room {
         let missing = plan.stages.iter().filter(|stage| stage.manifest.is_none());
-        let needed = missing.map(|stage| stage.estimate.disk_bytes).sum::<u64>() + scratch;
-        if needed > room.bytes {
+        if needed(missing.map(|stage| &stage.estimate)) > room.bytes {
             out += &format!("{room}, which may not be enough\n");
         }
     }
