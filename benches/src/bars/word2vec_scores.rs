@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use lexmill_eval::{EvaluateSettings, Score, evaluate, read_scores};
@@ -159,13 +158,7 @@ fn score(lab: &Lab, vectors: &Path) -> Result<Vec<Score>> {
         settings: serde_json::Value::Null,
         inputs: BTreeMap::new(),
     };
-    let resources = Resources {
-        threads: processors(),
-        memory_bytes: 4 << 30,
-        checkpoint_every: Duration::from_secs(600),
-        checkpoint_epochs: None,
-        disk_bytes: None,
-    };
+    let resources = Resources::new(processors(), 4 << 30);
     let output = lab.work("word2vec-peer-scores");
     remove(&output)?;
     evaluate::run(&settings, vectors, &output, key, &resources, &Progress::new())?;

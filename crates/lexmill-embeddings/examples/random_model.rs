@@ -30,13 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Format::FasttextBin,
     ];
     let settings = ExportSettings { formats, vectors: VectorChoice::Auto };
-    let resources = Resources {
-        threads: 1,
-        memory_bytes: 1 << 30,
-        checkpoint_every: std::time::Duration::from_secs(600),
-        checkpoint_epochs: None,
-        disk_bytes: None,
-    };
+    let resources = Resources::new(1, 1 << 30);
     for (name, shape) in models {
         let (model, output) = (directory.join(name), directory.join(format!("{name}.vectors")));
         write_model(&model, &WORDS, &shape);

@@ -22,6 +22,17 @@ pub struct Resources {
 }
 
 impl Resources {
+    /// So many threads and bytes of memory, a checkpoint every ten minutes, any room on the disk.
+    pub fn new(threads: usize, memory_bytes: u64) -> Resources {
+        Resources {
+            threads,
+            memory_bytes,
+            disk_bytes: None,
+            checkpoint_every: Duration::from_secs(600),
+            checkpoint_epochs: None,
+        }
+    }
+
     /// Of the memory, what a stage may fill with data of its own: the rest is for the program, the
     /// allocator and the files' buffers.
     pub fn data_bytes(&self) -> u64 {

@@ -144,13 +144,7 @@ mod tests {
         };
         let corpus = Corpus::scan(&settings, None, 1, &lexmill_store::Progress::new()).unwrap();
         let output = directory.path().join("t");
-        let resources = lexmill_store::Resources {
-            threads: 1,
-            memory_bytes: 1 << 30,
-            checkpoint_every: std::time::Duration::from_secs(600),
-            checkpoint_epochs: None,
-            disk_bytes: None,
-        };
+        let resources = lexmill_store::Resources::new(1, 1 << 30);
         let progress = lexmill_store::Progress::new();
         crate::tokenize::run(&settings, &corpus, &output, &resources, &progress).unwrap();
         let (_, shards) = crate::shards::token_shards(&output).unwrap();

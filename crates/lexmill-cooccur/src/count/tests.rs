@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use lexmill_store::table::counts::CountsReader;
 use lexmill_store::{ByteSize, Manifest, Progress, Resources, StageKey};
@@ -43,16 +42,6 @@ fn naive(documents: &[Vec<&str>], vocabulary: &Vocabulary, settings: &CountSetti
         }
     }
     cells
-}
-
-fn resources(threads: usize, memory_bytes: u64) -> Resources {
-    Resources {
-        threads,
-        memory_bytes,
-        checkpoint_every: Duration::from_secs(600),
-        checkpoint_epochs: None,
-        disk_bytes: None,
-    }
 }
 
 struct Lab {
@@ -179,7 +168,7 @@ proptest! {
     ) {
         let lab = Lab::new(shard_bytes, 2);
         let memory = if tight { 400 } else { 1 << 30 };
-        match lab.count(&[&text], &settings, &resources(threads, memory), "counts") {
+        match lab.count(&[&text], &settings, &Resources::new(threads, memory), "counts") {
             Ok(_) => {
                 let expected = naive(&documents(&[&text]), &lab.vocabulary(), &settings);
                 prop_assert_eq!(cells(&lab.path("counts")), expected);
@@ -201,10 +190,10 @@ proptest! {
     ) {
         let lab = Lab::new(60, 3);
         let memory = if tight { 400 } else { 1 << 30 };
-        let some = resources(2, memory);
+        let some = Resources::new(2, memory);
         if lab.count(&[&old], &settings, &some, "counts").is_ok() {
             let grown = lab.count(&[&old, &new], &settings, &some, "counts");
-            let whole = lab.count(&[&old, &new], &settings, &resources(1, 1 << 30), "fresh");
+            let whole = lab.count(&[&old, &new], &settings, &Resources::new(1, 1 << 30), "fresh");
             prop_assert_eq!(grown.is_ok(), whole.is_ok());
             if whole.is_ok() {
                 let expected = naive(&documents(&[&old, &new]), &lab.vocabulary(), &settings);
@@ -220,7 +209,7 @@ fn a_grown_corpus_is_not_counted_anew() {
     let lab = Lab::new(100, 2);
     let old = "the cat sat on the mat\nthe dog sat on the cat\n".repeat(40);
     let settings = CountSettings { blocks: Some(3), ..CountSettings::default() };
-    let some = resources(1, 1 << 30);
+    let some = Resources::new(1, 1 << 30);
     lab.count(&[&old], &settings, &some, "counts").unwrap();
     // A word that was below the threshold crosses it, in one old document of many.
     let old = old + "a rare cat sat on the mat\n";

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use lexmill_store::table::TableReader;
 use lexmill_store::table::tokens::{Tokens, read_token_shard};
@@ -22,16 +21,6 @@ use crate::{DeduplicateSettings, Method, deduplicate};
 type Document = Vec<String>;
 /// Shard and row of what is dropped, the same of what is kept, similarity.
 type Row = (String, u32, String, u32, f64);
-
-fn resources(threads: usize, memory_bytes: u64) -> Resources {
-    Resources {
-        threads,
-        memory_bytes,
-        checkpoint_every: Duration::from_secs(600),
-        checkpoint_epochs: None,
-        disk_bytes: None,
-    }
-}
 
 /// How a document lies in shards: the tokens of its parts, of which each but the first begins a shard,
 /// and whether the first does.
@@ -309,10 +298,10 @@ proptest! {
         settings in any_settings(),
     ) {
         let lab = Lab::new(&laid);
-        let first = lab.run("tokens", "first", &settings, &resources(1, 1 << 30)).unwrap();
+        let first = lab.run("tokens", "first", &settings, &Resources::new(1, 1 << 30)).unwrap();
         for (threads, memory) in [(1, 0), (3, 3000), (3, 1 << 30)] {
             let to = format!("t{threads}m{memory}");
-            let same = lab.run("tokens", &to, &settings, &resources(threads, memory)).unwrap();
+            let same = lab.run("tokens", &to, &settings, &Resources::new(threads, memory)).unwrap();
             prop_assert_eq!(&same, &first, "{} threads, {} bytes", threads, memory);
             prop_assert_eq!(same.missing(&lab.path(&to)), None);
         }
@@ -342,7 +331,7 @@ proptest! {
             prop_assert_eq!(&first.report[field], &json!(number), "{}", field);
         }
         // Nothing is left to drop: of what is the same, one is there.
-        let again = lab.run("first", "again", &settings, &resources(2, 0)).unwrap();
+        let again = lab.run("first", "again", &settings, &Resources::new(2, 0)).unwrap();
         if settings.method == Method::Exact {
             prop_assert_eq!(&again.report["duplicates"], &json!(0));
             let files = |m: &Manifest| -> Vec<_> { m.entries("shards").cloned().collect() };
@@ -382,7 +371,7 @@ fn a_document_over_the_ends_of_shards_counts_as_a_whole() {
             whole("f g h i j"),
             cut(&[1, 10]),
         ]);
-        lab.run("tokens", "unique", &settings, &resources(2, 0)).unwrap();
+        lab.run("tokens", "unique", &settings, &Resources::new(2, 0)).unwrap();
         assert_eq!(
             lab.documents("unique"),
             [tokens.clone(), words("a b c"), words("f g h i j")],
@@ -405,7 +394,7 @@ fn short_documents_stay_if_they_are_to() {
         for (min_tokens, left) in [(0, 2), (2, 3), (3, 3), (4, 4)] {
             let settings =
                 DeduplicateSettings { method, min_tokens, ..DeduplicateSettings::default() };
-            let manifest = lab.run("tokens", "unique", &settings, &resources(1, 0)).unwrap();
+            let manifest = lab.run("tokens", "unique", &settings, &Resources::new(1, 0)).unwrap();
             assert_eq!(manifest.report["documents"], left, "{settings:?}");
         }
     }
@@ -427,7 +416,7 @@ fn near_duplicates_are_those_of_a_document_that_is_kept() {
         permutations: 256,
         ..DeduplicateSettings::default()
     };
-    let manifest = lab.run("tokens", "unique", &settings, &resources(1, 0)).unwrap();
+    let manifest = lab.run("tokens", "unique", &settings, &Resources::new(1, 0)).unwrap();
     let rows = lab.duplicates("unique");
     assert_eq!(manifest.report["duplicates"], rows.len());
     // Joined transitively, one would be left.
@@ -451,7 +440,7 @@ fn a_run_goes_on_with_the_units_of_another() {
     for method in [Method::Exact, Method::Minhash] {
         let settings = DeduplicateSettings { method, ..DeduplicateSettings::default() };
         let (whole_name, resumed) = (format!("whole-{method:?}"), format!("resumed-{method:?}"));
-        let whole = lab.run("tokens", &whole_name, &settings, &resources(1, 1 << 30)).unwrap();
+        let whole = lab.run("tokens", &whole_name, &settings, &Resources::new(1, 1 << 30)).unwrap();
         assert_eq!(whole.report["duplicates"], 59);
         // A shard that can't be read stops the run at one place after another.
         let (_, shards) = token_shards(&lab.path("tokens")).unwrap();
@@ -460,7 +449,7 @@ fn a_run_goes_on_with_the_units_of_another() {
             let shard = &shards[i];
             let good = std::fs::read(&shard.path).unwrap();
             std::fs::write(&shard.path, vec![b'x'; good.len()]).unwrap();
-            let run = lab.run("tokens", &resumed, &settings, &resources(threads, 0));
+            let run = lab.run("tokens", &resumed, &settings, &Resources::new(threads, 0));
             let error = run.unwrap_err().to_string();
             assert!(error.contains(&shard.name), "{error}");
             std::fs::write(&shard.path, good).unwrap();
@@ -471,7 +460,7 @@ fn a_run_goes_on_with_the_units_of_another() {
         let losing: Vec<usize> = (0..shards.len()).filter(loses).collect();
         assert!(losing.len() > 5);
         losing.into_iter().for_each(|i| stops(i, 1));
-        let again = lab.run("tokens", &resumed, &settings, &resources(2, 0)).unwrap();
+        let again = lab.run("tokens", &resumed, &settings, &Resources::new(2, 0)).unwrap();
         assert_eq!(again, whole);
         let mut left: Vec<_> = std::fs::read_dir(lab.path(&resumed))
             .unwrap()

@@ -1,5 +1,4 @@
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::*;
 use crate::Embeddings;
@@ -14,14 +13,7 @@ fn key(stage: &str) -> StageKey {
 }
 
 fn resources(threads: usize) -> Resources {
-    let checkpoint_every = Duration::from_secs(60);
-    Resources {
-        threads,
-        memory_bytes: 1 << 30,
-        checkpoint_every,
-        checkpoint_epochs: None,
-        disk_bytes: None,
-    }
+    Resources::new(threads, 1 << 30)
 }
 
 const DIM: usize = 3;

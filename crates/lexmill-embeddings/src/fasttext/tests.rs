@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use super::*;
 use crate::Format;
 use crate::SubwordVectors;
@@ -27,14 +25,7 @@ fn export(directory: &Path, shape: &Shape<'_>) -> PathBuf {
         settings: serde_json::to_value(&settings).unwrap(),
         inputs: Default::default(),
     };
-    let checkpoint_every = Duration::from_secs(60);
-    let resources = Resources {
-        threads: 1,
-        memory_bytes: 1 << 30,
-        checkpoint_every,
-        checkpoint_epochs: None,
-        disk_bytes: None,
-    };
+    let resources = Resources::new(1, 1 << 30);
     export::run(&settings, &model, &output, key, &resources, &Progress::new()).unwrap();
     output.join(Format::FasttextBin.file_name())
 }

@@ -1,9 +1,8 @@
-use std::time::{Duration, Instant};
-
 use super::*;
 use crate::{Analogies, Measure, WordPairs};
 use lexmill_store::table::{Column, write_table};
 use serde_json::Value;
+use std::time::Instant;
 
 fn key(version: u32) -> StageKey {
     let (stage, settings) = (KIND.to_owned(), Value::Null);
@@ -11,14 +10,7 @@ fn key(version: u32) -> StageKey {
 }
 
 fn resources(threads: usize) -> Resources {
-    let checkpoint_every = Duration::from_secs(60);
-    Resources {
-        threads,
-        memory_bytes: 1 << 30,
-        checkpoint_every,
-        checkpoint_epochs: None,
-        disk_bytes: None,
-    }
+    Resources::new(threads, 1 << 30)
 }
 
 /// Embeddings in which countries are cities one step along, and two test sets.

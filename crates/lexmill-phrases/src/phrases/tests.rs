@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use lexmill_store::table::TableReader;
 use lexmill_store::table::tokens::{Tokens, read_token_shard};
@@ -72,16 +71,6 @@ fn naive(documents: &[Document], settings: &PhrasesSettings) -> (Vec<Document>, 
     (joined, rows.into_iter().map(|(_, row)| row).collect())
 }
 
-fn resources(threads: usize, memory_bytes: u64) -> Resources {
-    Resources {
-        threads,
-        memory_bytes,
-        checkpoint_every: Duration::from_secs(600),
-        checkpoint_epochs: None,
-        disk_bytes: None,
-    }
-}
-
 struct Lab {
     directory: tempfile::TempDir,
 }
@@ -100,7 +89,7 @@ impl Lab {
             ..TokenizeSettings::default()
         };
         let corpus = Corpus::scan(&settings, None, 1, &Progress::new()).unwrap();
-        let (some, progress) = (resources(1, 1 << 30), Progress::new());
+        let (some, progress) = (Resources::new(1, 1 << 30), Progress::new());
         tokenize::run(&settings, &corpus, &lab.path("tokens"), &some, &progress).unwrap();
         lab
     }
@@ -200,11 +189,11 @@ proptest! {
     ) {
         let unit = if whole_files { Documents::Files } else { Documents::Lines };
         let lab = Lab::new(&text, shard_bytes, unit);
-        let first = lab.join("tokens", "first", &settings, &resources(1, 1 << 30));
-        let second = lab.join("first", "second", &settings, &resources(1, 1 << 30));
+        let first = lab.join("tokens", "first", &settings, &Resources::new(1, 1 << 30));
+        let second = lab.join("first", "second", &settings, &Resources::new(1, 1 << 30));
         for (threads, memory) in [(1, 0), (3, 3000), (3, 1 << 30)] {
             let to = format!("t{threads}m{memory}");
-            let same = lab.join("tokens", &to, &settings, &resources(threads, memory));
+            let same = lab.join("tokens", &to, &settings, &Resources::new(threads, memory));
             prop_assert_eq!(&same, &first, "{} threads, {} bytes", threads, memory);
             prop_assert_eq!(same.missing(&lab.path(&to)), None);
         }
@@ -229,7 +218,7 @@ fn a_phrase_is_found_over_the_ends_of_shards() {
     for shard_bytes in 3..9 {
         let lab = Lab::new(&text, shard_bytes, Documents::Files);
         assert!(token_shards(&lab.path("tokens")).unwrap().1.len() > 10);
-        let manifest = lab.join("tokens", "joined", &settings, &resources(2, 0));
+        let manifest = lab.join("tokens", "joined", &settings, &Resources::new(2, 0));
         let mut expected = vec!["aa_bb".to_owned(); 50];
         expected.push("aa".to_owned());
         assert_eq!(lab.documents("joined"), [expected]);
@@ -244,7 +233,7 @@ fn a_run_goes_on_with_the_units_of_another() {
     let text = "new york is not york new\nlos angeles is new\n".repeat(30);
     let settings = PhrasesSettings { threshold: Some(1.0), ..PhrasesSettings::default() };
     let lab = Lab::new(&text, 100, Documents::Lines);
-    let whole = lab.join("tokens", "whole", &settings, &resources(1, 1 << 30));
+    let whole = lab.join("tokens", "whole", &settings, &Resources::new(1, 1 << 30));
     // A shard that can't be read stops the run at one place after another.
     let (_, shards) = token_shards(&lab.path("tokens")).unwrap();
     let key = whole.key.clone();
@@ -252,12 +241,12 @@ fn a_run_goes_on_with_the_units_of_another() {
         let good = std::fs::read(&shard.path).unwrap();
         std::fs::write(&shard.path, vec![b'x'; good.len()]).unwrap();
         let (from, to) = (lab.path("tokens"), lab.path("resumed"));
-        let some = resources(1 + i % 3, 0);
+        let some = Resources::new(1 + i % 3, 0);
         let run = phrases::run(&settings, &from, &to, key.clone(), &some, &Progress::new());
         assert!(run.is_err(), "shard {i}");
         std::fs::write(&shard.path, good).unwrap();
     }
-    let resumed = lab.join("tokens", "resumed", &settings, &resources(2, 0));
+    let resumed = lab.join("tokens", "resumed", &settings, &Resources::new(2, 0));
     assert_eq!(tables(&resumed), tables(&whole));
     assert_eq!(resumed, whole);
 }

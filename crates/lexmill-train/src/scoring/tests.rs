@@ -161,13 +161,7 @@ fn key(stage: &str, settings: &impl Serialize) -> StageKey {
 }
 
 fn resources(threads: usize, checkpoint_every: Duration) -> Resources {
-    Resources {
-        threads,
-        memory_bytes: 1 << 30,
-        checkpoint_every,
-        checkpoint_epochs: None,
-        disk_bytes: None,
-    }
+    Resources { checkpoint_every, ..Resources::new(threads, 1 << 30) }
 }
 
 const SELDOM: Duration = Duration::from_secs(600);
