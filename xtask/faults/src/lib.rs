@@ -2,7 +2,8 @@
 //!
 //! Preloaded (`LD_PRELOAD`) into an unchanged program on Linux, this stands before the C library's calls
 //! that open, read, write, sync, rename, link and remove files. Calls on files below `LEXMILL_FAULTS_ROOT`
-//! are numbered from 1 in the order in which they come; with `LEXMILL_FAULTS_LOG` each is noted there, and
+//! are numbered from 1 in the order in which they come; with `LEXMILL_FAULTS_LOG` each is noted there with a hash of
+//! the places in the program that it came from, and
 //! `LEXMILL_FAULTS=N:WHAT` has the Nth (or with a name for N, as in `flock:37`, each of that name) fail with the error number WHAT, or kills the process before it
 //! (`kill`), or writes half of what it is given (`short`). All other calls go through.
 //!
@@ -127,6 +128,35 @@ impl Place {
     }
 }
 
+/// Frames of the stack that make a call site.
+const FRAMES: usize = 24;
+
+/// A hash of the places in the program that the call came from, innermost frames first; the same in every
+/// process that runs the program, wherever it was loaded.
+#[inline(never)]
+fn call_site() -> u64 {
+    let mut frames = [std::ptr::null_mut::<c_void>(); FRAMES];
+    // SAFETY: there is room for as many frames as is said.
+    let found = unsafe { libc::backtrace(frames.as_mut_ptr(), FRAMES as c_int) };
+    let base = |address: *mut c_void| -> usize {
+        // SAFETY: all zeros is a value of the structure, which the call fills in.
+        unsafe {
+            let mut found: libc::Dl_info = std::mem::zeroed();
+            if libc::dladdr(address, &mut found) == 0 { 0 } else { found.dli_fbase as usize }
+        }
+    };
+    let own = base(call_site as *mut c_void);
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for &frame in &frames[..found.clamp(0, FRAMES as c_int) as usize] {
+        let base = base(frame);
+        if base != own {
+            hash =
+                (hash ^ (frame as usize).wrapping_sub(base) as u64).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+    hash
+}
+
 /// Counts and notes a call; says what is to become of it.
 fn call(name: &str, place: &Place, other: Option<&Place>) -> Option<Fault> {
     let wanted = wanted();
@@ -137,7 +167,7 @@ fn call(name: &str, place: &Place, other: Option<&Place>) -> Option<Fault> {
     let number = CALLS.fetch_add(1, Ordering::SeqCst) + 1;
     if let Some(log) = wanted.log {
         let mut line = Vec::with_capacity(256);
-        line.extend_from_slice(format!("{number}\t{name}\t").as_bytes());
+        line.extend_from_slice(format!("{number}\t{name}\t{:016x}\t", call_site()).as_bytes());
         line.extend_from_slice(place.get());
         if let Some(other) = other {
             line.push(b'\t');

@@ -22,6 +22,8 @@ const AT_ONCE: usize = 2;
 struct Call {
     number: u64,
     name: String,
+    /// Where in the program it is made, as the preloaded library tells places apart.
+    code: String,
     path: PathBuf,
     /// Where it goes, if it renames or links.
     to: Option<PathBuf>,
@@ -91,26 +93,30 @@ impl Fault {
     }
 }
 
-/// Has up to `most` calls fail with each kind of fault.
+/// Has up to `most` calls fail with each kind of fault: first one at every site with every kind that befalls
+/// it, then the last one at each, then those in between.
 pub(crate) fn torture(lab: &Lab, most: usize, extent: Extent) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let library = lab.faults()?;
     let calls = calls(lab, &library)?;
     outcome.did("storage calls of an undisturbed run", calls.len());
+    let sites: HashSet<String> = calls.iter().map(site).collect();
+    outcome.did("call sites among them", sites.len());
     let mut todo = Vec::new();
+    let mut pairs = 0;
     for fault in Fault::ALL {
         let fit: Vec<&Call> = calls.iter().filter(|call| fault.befalls(&call.name)).collect();
-        todo.extend(chosen(&fit, most).into_iter().map(|call| (fault, call)));
+        let rounds = rounds(&fit);
+        pairs += rounds.iter().filter(|(round, _)| *round == 0).count();
+        todo.extend(rounds.into_iter().take(most).map(|(round, call)| (round, fault, call)));
     }
-    let sites: HashSet<String> = todo.iter().map(|(_, call)| site(call)).collect();
-    outcome
-        .did("places among them that were disturbed, files of one kind taken as one", sites.len());
+    todo.sort_by_key(|&(round, ..)| round);
     let next = AtomicUsize::new(0);
     let found = Mutex::new((outcome, BTreeMap::<Fault, (usize, usize)>::new()));
     let work = || {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some(&(fault, call)) = todo.get(number).filter(|_| !extent.is_over()) else {
+            let Some(&(_, fault, call)) = todo.get(number).filter(|_| !extent.is_over()) else {
                 return;
             };
             let disturbed = disturb(lab, &library, fault, call);
@@ -128,6 +134,9 @@ pub(crate) fn torture(lab: &Lab, most: usize, extent: Extent) -> Result<Outcome>
         }
     });
     let (mut outcome, times) = found.into_inner().expect("no holder panics");
+    let done = times.values().map(|(times, _)| times).sum();
+    let met = todo.iter().take(done).filter(|(round, ..)| *round == 0).count();
+    outcome.did(format!("of {pairs}: a fault at a site that it can befall, each met"), met);
     for (fault, (times, failed)) in times {
         outcome
             .did(format!("{fault:?}: {failed} did not end well, the others did without it"), times);
@@ -172,6 +181,7 @@ fn read_log(log: &Path) -> Result<Vec<Call>> {
         Some(Call {
             number: fields.next()?.parse().ok()?,
             name: fields.next()?.to_owned(),
+            code: fields.next()?.to_owned(),
             path: PathBuf::from(fields.next()?),
             to: fields.next().map(PathBuf::from),
         })
@@ -182,7 +192,7 @@ fn read_log(log: &Path) -> Result<Vec<Call>> {
     Ok(calls)
 }
 
-/// What calls on files of one kind have in common.
+/// A call site: the place in the program, and the kind of file.
 fn site(call: &Call) -> String {
     let path = call.path.to_string_lossy();
     let below = path.split("/run-").nth(1).and_then(|rest| rest.split_once('/'));
@@ -191,30 +201,29 @@ fn site(call: &Call) -> String {
         .split(|c: char| c.is_ascii_hexdigit())
         .filter(|part| !part.is_empty())
         .collect();
-    format!("{} {kind}", call.name)
+    format!("{} {} {kind}", call.name, call.code)
 }
 
-/// Up to `most` calls: the first of each kind, then the last, then those in between.
-fn chosen<'a>(calls: &[&'a Call], most: usize) -> Vec<&'a Call> {
-    let mut kinds: BTreeMap<String, Vec<&Call>> = BTreeMap::new();
+/// All calls in rounds: the first of each site, then the last, then those in between.
+fn rounds<'a>(calls: &[&'a Call]) -> Vec<(usize, &'a Call)> {
+    let mut sites: BTreeMap<String, Vec<&Call>> = BTreeMap::new();
     for &call in calls {
-        kinds.entry(site(call)).or_default().push(call);
+        sites.entry(site(call)).or_default().push(call);
     }
-    let mut chosen = Vec::new();
+    let mut all = Vec::with_capacity(calls.len());
     let mut round = 0;
-    while chosen.len() < most.min(calls.len()) {
-        for of_kind in kinds.values_mut().filter(|of_kind| !of_kind.is_empty()) {
+    while all.len() < calls.len() {
+        for of_site in sites.values_mut().filter(|of_site| !of_site.is_empty()) {
             let place = match round {
                 0 => 0,
-                1 => of_kind.len() - 1,
-                _ => of_kind.len() / 2,
+                1 => of_site.len() - 1,
+                _ => of_site.len() / 2,
             };
-            chosen.push(of_kind.remove(place));
+            all.push((round, of_site.remove(place)));
         }
         round += 1;
     }
-    chosen.truncate(most);
-    chosen
+    all
 }
 
 /// Disturbs one call; returns whether that kept the command from ending well.
@@ -320,6 +329,7 @@ mod tests {
             let call = |name: &str, from: &str, to: Option<&str>| Call {
                 number: 0,
                 name: name.to_owned(),
+                code: String::new(),
                 path: path(from),
                 to: to.map(path),
             };
