@@ -15,6 +15,7 @@ use self::vectors::{
     AnalogyArgs, ConvertArgs, ExploreArgs, NeighborsArgs, OddOneOutArgs, ReportArgs,
     SimilarityArgs, VectorArgs,
 };
+use crate::memory;
 
 /// Word embeddings from large corpora, in stages that can be interrupted and give the same bytes
 /// every time.
@@ -33,7 +34,8 @@ pub(crate) struct RunSettings {
     /// Worker threads [default: all processors]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
-    /// Most resident memory to take, such as 4GiB [default: half of the machine's]
+    /// Most resident memory to take, such as 4GiB [default: half of the machine's, or of what a
+    /// container or a batch system leaves to the process]
     #[arg(long, global = true, value_name = "BYTES")]
     memory: Option<ByteSize>,
     /// Most that the run directory, or a stage that is run alone, is to hold, such as 50GiB
@@ -66,7 +68,19 @@ impl RunSettings {
     /// What stages may use.
     pub(crate) fn resources(&self) -> Resources {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let memory = self.memory.map_or_else(half_of_memory, |memory| memory.0);
+        let available = memory::available();
+        let memory = match (self.memory, available) {
+            (Some(ByteSize(wanted)), Some(available)) if wanted > available => {
+                tracing::warn!(
+                    "--memory {} is more than the {} that there is for this process",
+                    ByteSize(wanted),
+                    ByteSize(available)
+                );
+                wanted
+            }
+            (Some(ByteSize(wanted)), _) => wanted,
+            (None, available) => available.map_or(4 << 30, |available| available / 2),
+        };
         Resources {
             threads: self.threads.map_or(processors, |threads| threads as usize),
             memory_bytes: memory,
@@ -75,13 +89,6 @@ impl RunSettings {
             checkpoint_epochs: self.checkpoint_epochs,
         }
     }
-}
-
-fn half_of_memory() -> u64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kib = total.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kib.map_or(4 << 30, |kib| kib * 512)
 }
 
 /// A pipeline file and what is changed in it.

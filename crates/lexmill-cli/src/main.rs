@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod logging;
+mod memory;
 mod observer;
 mod output;
 mod signals;
