@@ -1,19 +1,24 @@
 //! Writing a table batch by batch.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::{
     ArrayRef, FixedSizeListArray, Float16Array, Float32Array, Float64Array, Int8Array, RecordBatch,
     UInt32Array, UInt64Array,
 };
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, FieldRef, Schema};
 use half::f16;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
+};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 use serde_json::Value;
 
@@ -163,7 +168,15 @@ pub(crate) fn properties() -> WriterPropertiesBuilder {
 
 /// A table being written.
 pub struct TableWriter {
-    writer: ArrowWriter<AtomicFile>,
+    writer: SerializedFileWriter<AtomicFile>,
+    groups: ArrowRowGroupWriterFactory,
+    /// What encodes the columns of the row group that is begun, of each as many as it has leaves. They
+    /// share nothing, so each can be on a thread of its own, and the bytes are the same.
+    encoders: Vec<Vec<ArrowColumnWriter>>,
+    /// Rows in it, and the most that there are to be.
+    in_group: usize,
+    group_rows: usize,
+    threads: usize,
     schema: Arc<Schema>,
     path: std::path::PathBuf,
     rows: u64,
@@ -218,10 +231,28 @@ impl TableWriter {
                 metadata.to_string(),
             )]))
             .build();
+        let group_rows = properties.max_row_group_row_count().unwrap_or(usize::MAX);
         let file = AtomicFile::create(path)?;
-        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))
+        let (writer, groups) = ArrowWriter::try_new(file, schema.clone(), Some(properties))
+            .and_then(ArrowWriter::into_serialized_writer)
             .map_err(Error::parquet(path))?;
-        Ok(TableWriter { writer, schema, path: path.to_owned(), rows: 0 })
+        Ok(TableWriter {
+            writer,
+            groups,
+            encoders: Vec::new(),
+            in_group: 0,
+            group_rows,
+            threads: 1,
+            schema,
+            path: path.to_owned(),
+            rows: 0,
+        })
+    }
+
+    /// Encodes columns of vectors on up to so many threads.
+    #[must_use]
+    pub fn on_threads(self, threads: usize) -> TableWriter {
+        TableWriter { threads, ..self }
     }
 
     /// Appends rows: one column each, in the order of the schema, all of one length.
@@ -232,21 +263,105 @@ impl TableWriter {
     /// # Panics
     /// If the columns don't fit the schema or each other.
     pub fn write(&mut self, columns: Vec<Column>) -> Result<()> {
-        self.rows += columns.first().map_or(0, Column::len) as u64;
         let arrays = columns.into_iter().map(|column| column.0).collect();
         let batch =
             RecordBatch::try_new(self.schema.clone(), arrays).expect("columns fit the schema");
-        self.writer.write(&batch).map_err(Error::parquet(&self.path))
+        let rows = batch.num_rows();
+        self.rows += rows as u64;
+        let mut written = 0;
+        while written < rows {
+            let part = (rows - written).min(self.group_rows - self.in_group);
+            self.encode(&batch.slice(written, part)).map_err(Error::parquet(&self.path))?;
+            written += part;
+            self.in_group += part;
+            if self.in_group == self.group_rows {
+                self.end_group().map_err(Error::parquet(&self.path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Encodes rows of one row group.
+    fn encode(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+        if self.encoders.is_empty() {
+            let group = self.writer.flushed_row_groups().len();
+            let leaves = self.writer.schema_descr();
+            for (leaf, encoder) in self.groups.create_column_writers(group)?.into_iter().enumerate()
+            {
+                let column = leaves.get_column_root_idx(leaf);
+                self.encoders.resize_with(self.encoders.len().max(column + 1), Vec::new);
+                self.encoders[column].push(encoder);
+            }
+        }
+        let columns = self.schema.fields().iter().zip(batch.columns());
+        let encode = |((field, array), encoders): ((&FieldRef, &ArrayRef), &mut Vec<_>)| {
+            let leaves = compute_leaves(field, array)?;
+            let mut each = encoders.iter_mut().zip(&leaves);
+            each.try_for_each(|(encoder, leaf): (&mut ArrowColumnWriter, _)| encoder.write(leaf))
+        };
+        on_threads(self.wide(), columns.zip(&mut self.encoders), encode)?;
+        Ok(())
+    }
+
+    /// Threads that there is work for: those of columns of vectors.
+    fn wide(&self) -> usize {
+        let vectors = |field: &&FieldRef| matches!(field.data_type(), DataType::FixedSizeList(..));
+        self.threads.min(self.schema.fields().iter().filter(vectors).count())
+    }
+
+    /// Writes the row group that is begun, if there is one.
+    fn end_group(&mut self) -> Result<(), ParquetError> {
+        if self.in_group == 0 {
+            return Ok(());
+        }
+        self.in_group = 0;
+        let close = |encoders: Vec<ArrowColumnWriter>| -> Result<Vec<ArrowColumnChunk>, _> {
+            encoders.into_iter().map(ArrowColumnWriter::close).collect()
+        };
+        let chunks =
+            on_threads(self.wide(), std::mem::take(&mut self.encoders).into_iter(), close)?;
+        let mut group = self.writer.next_row_group()?;
+        for chunk in chunks.into_iter().flatten() {
+            chunk.append_to_row_group(&mut group)?;
+        }
+        group.close()?;
+        Ok(())
     }
 
     /// Completes the table; `name` is how a manifest will call it.
     ///
     /// # Errors
     /// If the file can't be written; it is then not there.
-    pub fn finish(self, name: &str) -> Result<FileEntry> {
+    pub fn finish(mut self, name: &str) -> Result<FileEntry> {
+        self.end_group().map_err(Error::parquet(&self.path))?;
         let file = self.writer.into_inner().map_err(Error::parquet(&self.path))?;
         file.commit(name, self.rows)
     }
+}
+
+/// What `work` makes of each item, in their order, on up to so many threads; or the error of the first
+/// that has one.
+fn on_threads<I: Send, T: Send>(
+    threads: usize,
+    items: impl ExactSizeIterator<Item = I> + Send,
+    work: impl Fn(I) -> Result<T, ParquetError> + Sync,
+) -> Result<Vec<T>, ParquetError> {
+    if threads < 2 {
+        return items.map(work).collect();
+    }
+    let items = Mutex::new(items.enumerate());
+    let next = || items.lock().expect("no holder panics").next();
+    let take = || std::iter::from_fn(next).map(|(i, item)| (i, work(item))).collect::<Vec<_>>();
+    let mut done = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(take)).collect();
+        let mut done = take();
+        for other in others {
+            done.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        done
+    });
+    done.sort_by_key(|&(i, _)| i);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Writes a table in one go.
@@ -271,4 +386,60 @@ pub fn write_table(
     let mut writer = TableWriter::with(path, schema, properties(), metadata)?;
     writer.write(columns.into_iter().map(|(_, column)| column).collect())?;
     writer.finish(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The library's own writer puts the same batches into the same bytes, whatever the threads.
+    #[test]
+    fn tables_are_those_of_the_library_on_any_threads() {
+        let directory = tempfile::tempdir().unwrap();
+        let columns = [
+            ("word", ColumnType::Text),
+            ("vector", ColumnType::Vector(7)),
+            ("count", ColumnType::U64),
+            ("context_vector", ColumnType::Vector(5)),
+        ];
+        let schema = Arc::new(schema(&columns));
+        let batch = |first: u64, rows: u64| {
+            let words: Vec<String> =
+                (first..first + rows).map(|i| format!("w{}", i % 90)).collect();
+            let numbers = |dim| (0..rows * dim).map(|i| (first + i) as f32 / 3.0).collect();
+            vec![
+                Column::text(words.iter().map(String::as_str)),
+                Column::vectors(numbers(7), 7),
+                Column::u64((first..first + rows).collect()),
+                Column::vectors(numbers(5), 5),
+            ]
+        };
+        // Batches that end in, at and far behind the end of a row group.
+        let sizes = [1, 99, 100, 0, 250, 3, 47, 40];
+        let properties = || properties().set_max_row_group_row_count(Some(100));
+        let firsts = sizes.iter().scan(0, |next, size| Some(std::mem::replace(next, *next + size)));
+        let batches: Vec<Vec<Column>> =
+            firsts.zip(sizes).map(|(first, rows)| batch(first, rows)).collect();
+        let expected = {
+            let metadata = KeyValue::new(METADATA_KEY.to_owned(), Value::Null.to_string());
+            let properties = properties().set_key_value_metadata(Some(vec![metadata])).build();
+            let mut writer =
+                ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).unwrap();
+            for columns in &batches {
+                let arrays = columns.iter().map(|column| column.0.clone()).collect();
+                writer.write(&RecordBatch::try_new(schema.clone(), arrays).unwrap()).unwrap();
+            }
+            writer.into_inner().unwrap()
+        };
+        for threads in [1, 2, 5] {
+            let path = directory.path().join(format!("{threads}.parquet"));
+            let mut table = TableWriter::with(&path, schema.clone(), properties(), &Value::Null)
+                .unwrap()
+                .on_threads(threads);
+            batches.iter().for_each(|columns| table.write(columns.clone()).unwrap());
+            let entry = table.finish("table").unwrap();
+            assert_eq!(entry.rows, sizes.iter().sum::<u64>());
+            assert!(std::fs::read(&path).unwrap() == expected, "{threads} threads");
+        }
+    }
 }

@@ -120,6 +120,7 @@ impl Parameters {
         name: &str,
         vocabulary: &Vocabulary,
         metadata: &Value,
+        threads: usize,
     ) -> Result<FileEntry> {
         let RowLayout { dim, padded } = self.row;
         let columns = [
@@ -134,7 +135,7 @@ impl Parameters {
             (CONTEXT_VECTOR_GRADSQ, ColumnType::Vector(dim)),
             (CONTEXT_BIAS_GRADSQ, ColumnType::F32),
         ];
-        let mut table = TableWriter::create(path, &columns, metadata)?;
+        let mut table = TableWriter::create(path, &columns, metadata)?.on_threads(threads);
         let ids: Vec<u32> = (0..vocabulary.len() as u32).collect();
         for ids in ids.chunks(BATCH_ROWS) {
             let mut columns = vec![
@@ -225,7 +226,7 @@ mod tests {
         assert!(parameters.finite());
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("p.parquet");
-        parameters.write(&path, "p", &vocabulary, &Value::Null).unwrap();
+        parameters.write(&path, "p", &vocabulary, &Value::Null, 3).unwrap();
         let again = Parameters::read(&path, words, row).unwrap();
         for (a, b) in
             [(&parameters.centers, &again.centers), (&parameters.contexts, &again.contexts)]

@@ -149,7 +149,8 @@ pub fn run(
         parameters = Parameters::read(&stage.path(&file.path), grid.layout(), row)?;
     }
     let path = stage.path(PARAMETERS);
-    let mut files = vec![parameters.write(&path, PARAMETERS, &vocabulary, metadata)?];
+    let mut files =
+        vec![parameters.write(&path, PARAMETERS, &vocabulary, metadata, resources.threads)?];
     files.push(write_table(
         &stage.path(METRICS),
         METRICS,
@@ -314,7 +315,13 @@ impl Training<'_> {
         self.check_finite(state)?;
         let name = checkpoint_name(state.epochs, state.strata);
         let path = self.stage.path(&name);
-        let file = state.parameters.write(&path, &name, self.vocabulary, &self.metadata)?;
+        let file = state.parameters.write(
+            &path,
+            &name,
+            self.vocabulary,
+            &self.metadata,
+            self.resources.threads,
+        )?;
         let mut files = vec![file];
         if self.watch.kept(&state.scores) == Some(state.epochs) && state.strata == 0 {
             self.best.clone_from(&files);

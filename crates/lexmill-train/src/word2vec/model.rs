@@ -70,8 +70,8 @@ impl Shape<'_> {
         model
     }
 
-    /// Writes the model's tables into `stage`, under `prefix`. A whole model has the vectors that
-    /// people want, too, where they are made of several rows.
+    /// Writes the model's tables into `stage`, under `prefix`, side by side on the threads of rayon's
+    /// pool. A whole model has the vectors that people want, too, where they are made of several rows.
     pub(crate) fn write(
         &self,
         model: &Model,
@@ -80,6 +80,39 @@ impl Shape<'_> {
         whole: bool,
         metadata: &Value,
     ) -> Result<Vec<FileEntry>> {
+        let parameters = || {
+            let name = format!("{prefix}{PARAMETERS}");
+            self.write_parameters(model, &stage.join(&name), &name, whole, metadata)
+        };
+        let rows_of = |name: &str, key: &str, rows: Vec<(u32, u32)>, matrix: &Matrix| {
+            let name = format!("{prefix}{name}");
+            write_rows(&stage.join(&name), &name, key, &rows, matrix, metadata)
+        };
+        let ngrams = || {
+            let rows = self.rows?;
+            // By bucket, as those who look for one expect.
+            let first = self.vocabulary.len() as u32;
+            let mut order: Vec<(u32, u32)> = rows.buckets.iter().copied().zip(first..).collect();
+            order.sort_unstable();
+            Some(rows_of(NGRAMS, BUCKET, order, &model.input))
+        };
+        let nodes = || {
+            let all = (0..self.output.rows() as u32).map(|node| (node, node)).collect();
+            let hierarchical = self.settings.hierarchical();
+            hierarchical.then(|| rows_of(NODES, NODE, all, &model.output))
+        };
+        let (parameters, (ngrams, nodes)) = rayon::join(parameters, || rayon::join(ngrams, nodes));
+        std::iter::once(parameters).chain(ngrams).chain(nodes).collect()
+    }
+
+    fn write_parameters(
+        &self,
+        model: &Model,
+        path: &Path,
+        name: &str,
+        whole: bool,
+        metadata: &Value,
+    ) -> Result<FileEntry> {
         let dim = self.settings.dimensions;
         let vector = ColumnType::Vector(dim);
         let hierarchical = self.settings.hierarchical();
@@ -93,8 +126,8 @@ impl Shape<'_> {
         if !hierarchical {
             columns.push((CONTEXT_VECTOR, vector));
         }
-        let name = format!("{prefix}{PARAMETERS}");
-        let mut table = TableWriter::create(&stage.join(&name), &columns, metadata)?;
+        let mut table =
+            TableWriter::create(path, &columns, metadata)?.on_threads(rayon::current_num_threads());
         let words: Vec<u32> = (0..self.vocabulary.len() as u32).collect();
         for ids in words.chunks(BATCH_ROWS) {
             let vectors = |matrix: &Matrix| {
@@ -109,35 +142,16 @@ impl Shape<'_> {
             if let Some(rows) = self.rows.filter(|_| whole) {
                 columns.push(Column::vectors(composed(model, rows, ids), dim));
             }
-            columns.push(vectors(&model.input));
-            if !hierarchical {
-                columns.push(vectors(&model.output));
+            if hierarchical {
+                columns.push(vectors(&model.input));
+            } else {
+                let (input, output) =
+                    rayon::join(|| vectors(&model.input), || vectors(&model.output));
+                columns.extend([input, output]);
             }
             table.write(columns)?;
         }
-        let mut files = vec![table.finish(&name)?];
-        if let Some(rows) = self.rows {
-            let name = format!("{prefix}{NGRAMS}");
-            // By bucket, as those who look for one expect.
-            let mut order: Vec<(u32, u32)> = rows.buckets.iter().copied().zip(0..).collect();
-            order.sort_unstable();
-            let first = self.vocabulary.len() as u32;
-            let rows = order.iter().map(|&(bucket, i)| (bucket, first + i));
-            files.push(write_rows(
-                &stage.join(&name),
-                &name,
-                BUCKET,
-                rows,
-                &model.input,
-                metadata,
-            )?);
-        }
-        if hierarchical {
-            let name = format!("{prefix}{NODES}");
-            let rows = (0..self.output.rows() as u32).map(|node| (node, node));
-            files.push(write_rows(&stage.join(&name), &name, NODE, rows, &model.output, metadata)?);
-        }
-        Ok(files)
+        Ok(table.finish(name)?)
     }
 
     /// The vectors of all words, by id: those that `export` writes.
@@ -226,14 +240,13 @@ fn write_rows(
     path: &Path,
     name: &str,
     key: &str,
-    rows: impl Iterator<Item = (u32, u32)>,
+    rows: &[(u32, u32)],
     matrix: &Matrix,
     metadata: &Value,
 ) -> Result<FileEntry> {
     let dim = matrix.dim;
     let columns = [(key, ColumnType::U32), (VECTOR, ColumnType::Vector(dim))];
     let mut table = TableWriter::create(path, &columns, metadata)?;
-    let rows: Vec<(u32, u32)> = rows.collect();
     for rows in rows.chunks(BATCH_ROWS) {
         let mut numbers = Vec::with_capacity(rows.len() * dim);
         rows.iter().for_each(|&(_, row)| matrix.extend(row, &mut numbers));

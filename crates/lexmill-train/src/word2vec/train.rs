@@ -213,7 +213,8 @@ pub fn run(
         drop(model);
         model = shape.read(path.parent().unwrap_or(&path))?;
     }
-    let mut files = shape.write(&model, stage.directory(), "", true, &training.metadata)?;
+    let write = || shape.write(&model, stage.directory(), "", true, &training.metadata);
+    let mut files = pool.install(write)?;
     files.push(training.write_metrics(&points)?);
     if scorer.is_some() {
         files.push(scores.write(stage.directory(), &training.metadata)?);
