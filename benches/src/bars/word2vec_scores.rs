@@ -139,7 +139,13 @@ fn vectors(
         }
         std::fs::create_dir_all(folder)
             .with_context(|| format!("can't make {}", folder.display()))?;
-        let threads = u32::try_from(processors()).unwrap_or(1).min(2);
+        let threads = match program {
+            // With one it trains a single epoch: the end of the file, once met, is never forgotten.
+            Program::Word2vec => 2,
+            // From a file each of n threads lowers the learning rate by 1/n of what it should.
+            Program::Gensim => 1,
+            Program::FastText => 2,
+        };
         let how = How { threads, epochs: EPOCHS, seed, preset: None };
         let training = peers.train(program, model, &how, Some(&file))?;
         say(&format!("{} made: {} CPU", file.display(), seconds(training.cpu)));
