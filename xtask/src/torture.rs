@@ -47,6 +47,9 @@ pub(crate) struct Options {
     /// Storage calls that fail, at most, of each kind of fault [default: all; 40 in the short form]
     #[arg(long, value_name = "N")]
     faults: Option<usize>,
+    /// Faults to pass over, which an earlier go has had: it says how many
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    faults_done: usize,
     /// The most minutes for each scenario [default: no end; 1 in the short form]
     #[arg(long, value_name = "N")]
     minutes: Option<u64>,
@@ -136,7 +139,7 @@ pub(crate) fn torture(options: &Options) -> Result<bool> {
         let most = options.faults.unwrap_or(if short { 40 } else { usize::MAX });
         let outcome = match scenario {
             Scenario::Kills => kills::torture(&lab, kills, extent),
-            Scenario::Faults => faults::torture(&lab, most, extent),
+            Scenario::Faults => faults::torture(&lab, most, options.faults_done, extent),
             Scenario::Limits => limits::torture(&lab, extent),
             Scenario::Flips => flips::torture(&lab, flips, extent),
             Scenario::Others => others::torture(&lab),

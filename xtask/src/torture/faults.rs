@@ -13,9 +13,12 @@ use anyhow::{Context, Result, ensure};
 
 use super::lab::Lab;
 use super::{Extent, Outcome};
+use crate::say;
 
 /// Runs at a time.
 const AT_ONCE: usize = 2;
+/// Faults between two lines that tell how many there were.
+const TOLD: usize = 500;
 
 /// A storage call, as it was noted.
 #[derive(Debug, Clone)]
@@ -94,8 +97,8 @@ impl Fault {
 }
 
 /// Has up to `most` calls fail with each kind of fault: first one at every site with every kind that befalls
-/// it, then the last one at each, then those in between.
-pub(crate) fn torture(lab: &Lab, most: usize, extent: Extent) -> Result<Outcome> {
+/// it, then the last one at each, then those in between. `before` of them are passed over.
+pub(crate) fn torture(lab: &Lab, most: usize, before: usize, extent: Extent) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let library = lab.faults()?;
     let calls = calls(lab, &library)?;
@@ -111,11 +114,14 @@ pub(crate) fn torture(lab: &Lab, most: usize, extent: Extent) -> Result<Outcome>
         todo.extend(rounds.into_iter().take(most).map(|(round, call)| (round, fault, call)));
     }
     todo.sort_by_key(|&(round, ..)| round);
-    let next = AtomicUsize::new(0);
+    let next = AtomicUsize::new(before);
     let found = Mutex::new((outcome, BTreeMap::<Fault, (usize, usize)>::new()));
     let work = || {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
+            if number > before && number.is_multiple_of(TOLD) {
+                say(&format!("{number} of {} faults", todo.len()));
+            }
             let Some(&(_, fault, call)) = todo.get(number).filter(|_| !extent.is_over()) else {
                 return;
             };
@@ -134,9 +140,10 @@ pub(crate) fn torture(lab: &Lab, most: usize, extent: Extent) -> Result<Outcome>
         }
     });
     let (mut outcome, times) = found.into_inner().expect("no holder panics");
-    let done = times.values().map(|(times, _)| times).sum();
+    let done: usize = before + times.values().map(|(times, _)| times).sum::<usize>();
     let met = todo.iter().take(done).filter(|(round, ..)| *round == 0).count();
-    outcome.did(format!("of {pairs}: a fault at a site that it can befall, each met"), met);
+    outcome.did(format!("of {pairs}: sites with a fault that can befall them, met"), met);
+    outcome.did(format!("of {}: faults, those of earlier goes included", todo.len()), done);
     for (fault, (times, failed)) in times {
         outcome
             .did(format!("{fault:?}: {failed} did not end well, the others did without it"), times);
