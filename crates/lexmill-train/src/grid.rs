@@ -14,8 +14,6 @@ use std::sync::{Condvar, Mutex};
 
 use lexmill_vocab::Random;
 
-use crate::lanes::Lanes;
-
 /// A tile to be trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tile {
@@ -140,51 +138,6 @@ impl Turns {
     pub(crate) fn wait_for(&self, tiles: usize) -> bool {
         self.wait_until(|| self.done.load(SeqCst) >= tiles)
     }
-}
-
-/// Trains the tiles of an epoch, `threads` at a time on the threads of rayon's pool: `train` is
-/// called with a tile's number, the tile, its row block and its column block, and what `scratch` made
-/// for the worker. Returns what it returned, by tile.
-pub(crate) fn train_tiles<S, T: Default + Clone + Send>(
-    tiles: &[Tile],
-    threads: usize,
-    rows: Vec<&mut [Lanes]>,
-    columns: Vec<&mut [Lanes]>,
-    scratch: impl Fn() -> S + Sync,
-    train: impl Fn(usize, Tile, &mut [Lanes], &mut [Lanes], &mut S) -> T + Sync,
-) -> Vec<T> {
-    let turns = Turns::new(rows.len().max(columns.len()) as u32, 0);
-    let rows: Vec<Mutex<&mut [Lanes]>> = rows.into_iter().map(Mutex::new).collect();
-    let columns: Vec<Mutex<&mut [Lanes]>> = columns.into_iter().map(Mutex::new).collect();
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(vec![T::default(); tiles.len()]);
-    let work = || {
-        let _guard = turns.stop_on_panic();
-        let mut scratch = scratch();
-        let mut own = Vec::new();
-        // Tiles are taken in order, so whatever a tile waits for was taken by a thread that works.
-        loop {
-            let i = next.fetch_add(1, SeqCst);
-            let Some(&tile) = tiles.get(i) else { break };
-            if !turns.wait(tile) {
-                break;
-            }
-            let mut row = rows[tile.row_block as usize].lock().expect("no holder panics");
-            let mut column = columns[tile.column_block as usize].lock().expect("no holder panics");
-            own.push((i, train(i, tile, &mut row, &mut column, &mut scratch)));
-            drop((row, column));
-            turns.done(tile);
-        }
-        let mut results = results.lock().expect("no holder panics");
-        own.into_iter().for_each(|(i, result)| results[i] = result);
-    };
-    rayon::scope(|scope| {
-        for _ in 1..threads.min(tiles.len()) {
-            scope.spawn(|_| work());
-        }
-        work();
-    });
-    results.into_inner().expect("no holder panics")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lexmill_vocab::{BlockLayout, Random};
+use rayon::prelude::*;
 
 use crate::lanes::{LANES, Lanes};
 
@@ -96,11 +97,23 @@ impl Matrix {
         }
     }
 
-    /// Sets a row to numbers uniform in `[-range, range)`.
-    pub(crate) fn randomize(&mut self, id: u32, mut random: Random, range: f32) {
-        let numbers: Vec<f32> =
-            (0..self.dim).map(|_| (random.unit_f32() * 2.0 - 1.0) * range).collect();
-        self.set(id, &numbers);
+    /// Sets all rows to numbers uniform in `[-range, range)`; `random` names those of a row.
+    pub(crate) fn randomize(&mut self, range: f32, random: impl Fn(u32) -> Random + Sync) {
+        let (layout, dim) = (&self.layout, self.dim);
+        self.blocks.par_iter_mut().enumerate().for_each(|(block, rows)| {
+            for id in 0..layout.rows() as u32 {
+                let (of, place) = layout.of(id);
+                if of != block as u32 {
+                    continue;
+                }
+                let mut random = random(id);
+                let row = &mut rows[place as usize * width(dim)..][..width(dim)];
+                let numbers = row.iter_mut().flat_map(|lanes| &mut lanes.0);
+                for number in numbers.take(dim) {
+                    *number = (random.unit_f32() * 2.0 - 1.0) * range;
+                }
+            }
+        });
     }
 
     /// Whether all numbers are finite.
@@ -110,6 +123,6 @@ impl Matrix {
             let sum = part.iter().fold(Lanes::ZERO, |sum, x| sum.plus(x.times(Lanes::ZERO)));
             sum == Lanes::ZERO
         };
-        self.blocks.iter().all(|block| block.chunks(1024).all(zero))
+        self.blocks.par_iter().all(|block| block.chunks(1024).all(zero))
     }
 }

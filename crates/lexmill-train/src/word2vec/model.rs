@@ -58,15 +58,13 @@ impl Shape<'_> {
         let mut model = self.zeros();
         let range = (self.settings.initial_range / self.settings.dimensions as f64) as f32;
         let words = self.vocabulary.len() as u32;
-        for row in 0..self.input.words() as u32 {
+        model.input.randomize(range, |row| {
             let (role, number) = match row.checked_sub(words) {
                 Some(i) => (1, self.rows.map_or(i, |rows| rows.buckets[i as usize])),
                 None => (0, row),
             };
-            let random =
-                Random::named(&[self.settings.seed, stream::INITIAL, role, u64::from(number)]);
-            model.input.randomize(row, random, range);
-        }
+            Random::named(&[self.settings.seed, stream::INITIAL, role, u64::from(number)])
+        });
         model
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use crossbeam_channel::bounded;
@@ -32,8 +33,10 @@ use super::step::{Draw, GROUP, Pair, Scratch, Step, negatives};
 use super::stream;
 use super::subwords::WordRows;
 use super::text::{Filter, Portion, Portions, read};
-use crate::grid::{epoch_tiles, train_tiles};
+use crate::grid::epoch_tiles;
+use crate::lanes::Lanes;
 use crate::scoring::{Scorer, Scores, Watch};
+use crate::team::Team;
 use crate::{Error, METRICS, Result};
 
 /// Raised when the same settings and tokens give other bytes.
@@ -201,9 +204,7 @@ pub fn run(
         last_checkpoint: Instant::now(),
     };
     pool.install(|| watch.begin(&vocabulary, progress))?;
-    let mut state = training.begin()?;
-    pool.install(|| training.train(&mut state))?;
-    training.check_finite(&state)?;
+    let state = pool.install(|| training.train())?;
     let State { mut model, epochs, points, scores, .. } = state;
     let kept = watch.kept(&scores).unwrap_or(epochs);
     if kept != epochs {
@@ -278,16 +279,22 @@ fn epoch_loss(points: &[Point], epoch: u32) -> Option<f64> {
 }
 
 impl Training<'_> {
+    /// Whole epochs and portions of the next one that a checkpoint has, if there is one.
+    fn position(&self) -> (u32, u64) {
+        let report = self.stage.unit(CHECKPOINT).map(|checkpoint| &checkpoint.report);
+        let number = |key: &str| report.and_then(|report| report[key].as_u64()).unwrap_or(0);
+        (number("epochs") as u32, number("portions"))
+    }
+
     /// The state to go on from: a checkpoint, vectors from elsewhere, or the start.
     fn begin(&mut self) -> Result<State> {
+        let (epochs, portions) = self.position();
         if let Some(checkpoint) = self.stage.unit(CHECKPOINT)
             && let Some(file) = checkpoint.files.first()
         {
             let path = self.stage.path(&file.path);
             let model = self.shape.read(path.parent().unwrap_or(&path))?;
             let report = &checkpoint.report;
-            let epochs = report["epochs"].as_u64().unwrap_or(0) as u32;
-            let portions = report["portions"].as_u64().unwrap_or(0);
             let points = serde_json::from_value(report["points"].clone()).unwrap_or_default();
             let scores: Scores =
                 serde_json::from_value(report["scores"].clone()).unwrap_or_default();
@@ -311,7 +318,7 @@ impl Training<'_> {
             )));
         }
         let scores = Scores::default();
-        Ok(State { model, epochs: 0, portions: 0, points: Vec::new(), scores })
+        Ok(State { model, epochs, portions, points: Vec::new(), scores })
     }
 
     fn place(&self, epochs: u32, portions: u64) -> String {
@@ -322,36 +329,38 @@ impl Training<'_> {
         }
     }
 
-    fn train(&mut self, state: &mut State) -> Result<()> {
+    fn train(&mut self) -> Result<State> {
         let (settings, shards) = (self.settings, self.shards);
         let portion_tokens = settings.portion();
-        let from = state.portions * portion_tokens;
-        let before = u64::from(state.epochs) * self.tokens + from;
-        self.progress.begin("tokens", u64::from(settings.epochs) * self.tokens);
-        self.progress.advance(before);
+        let (epochs, portions) = self.position();
+        let from = portions * portion_tokens;
         let (to, loaded) = bounded(1);
         let vocabulary = self.shape.vocabulary;
-        let epochs = state.epochs..settings.epochs;
         std::thread::scope(|scope| {
-            scope.spawn(move || read(shards, vocabulary, epochs, from, &to));
+            // The first shard is read while the model is begun.
+            scope.spawn(move || read(shards, vocabulary, epochs..settings.epochs, from, &to));
+            let mut state = self.begin()?;
+            self.progress.begin("tokens", u64::from(settings.epochs) * self.tokens);
+            self.progress.advance(u64::from(epochs) * self.tokens + from);
             let mut portions = Portions::new(loaded, shards, from);
             let mut composer = Composer::new(settings, self.step, (self.inputs, self.outputs));
             while !self.watch.is_over(state.epochs, &state.scores) {
                 let begun = Instant::now();
                 while state.portions * portion_tokens < self.tokens {
                     let portion = portions.next(portion_tokens)?;
-                    self.portion(state, &portion, &mut composer)?;
+                    self.portion(&mut state, &portion, &mut composer)?;
                     let whole = state.portions * portion_tokens >= self.tokens;
                     let due = self.last_checkpoint.elapsed() >= self.resources.checkpoint_every;
                     if !whole && (due || self.progress.is_to_stop()) {
-                        self.checkpoint(state)?;
+                        self.checkpoint(&state)?;
                         self.progress.go_on()?;
                     }
                 }
-                self.end_epoch(state, begun)?;
+                self.end_epoch(&mut state, begun)?;
                 portions.next_epoch(shards);
             }
-            Ok(())
+            self.check_finite(&state)?;
+            Ok(state)
         })
     }
 
@@ -489,13 +498,16 @@ impl Training<'_> {
             let shifts: Vec<Vec<u32>> =
                 cut.iter().map(|_| (0..blocks).map(|_| random.below(blocks)).collect()).collect();
             let step = &self.step;
-            let losses = train_tiles(
-                &tiles,
-                self.resources.threads,
-                input.blocks.iter_mut().map(Vec::as_mut_slice).collect(),
-                output.blocks.iter_mut().map(Vec::as_mut_slice).collect(),
-                || Scratch::new(step),
-                |i, tile, rows, columns, scratch| {
+            let rows = input.blocks.iter_mut().map(|block| Mutex::new(block.as_mut_slice()));
+            let rows: Vec<Mutex<&mut [Lanes]>> = rows.collect();
+            let columns = output.blocks.iter_mut().map(|block| Mutex::new(block.as_mut_slice()));
+            let columns: Vec<Mutex<&mut [Lanes]>> = columns.collect();
+            let found = Team::new(0, blocks).run(|member| {
+                let (mut scratch, mut losses) = (Scratch::new(step), Vec::new());
+                member.tiles(&tiles, |i, tile| {
+                    let mut rows = rows[tile.row_block as usize].lock().expect("no holder panics");
+                    let column = columns[tile.column_block as usize].lock();
+                    let mut columns = column.expect("no holder panics");
                     let rate = rate((f64::from(tile.stratum) + 0.5) / f64::from(blocks));
                     let random = Random::named(&[
                         settings.seed,
@@ -506,6 +518,7 @@ impl Training<'_> {
                     ]);
                     let noise = self.noise.get(tile.column_block as usize);
                     let mut draw = noise.map(|noise| Draw { noise, random });
+                    let (rows, columns, scratch) = (&mut **rows, &mut **columns, &mut scratch);
                     let mut loss = 0.0;
                     for ((pairs, _), shifts) in cut.iter().zip(&shifts) {
                         let of = |column: u32| {
@@ -532,12 +545,15 @@ impl Training<'_> {
                             loss += negatives(step, pairs, own, rows, columns, draw, rate, scratch);
                         }
                     }
+                    losses.push((i, loss));
                     self.progress.advance(each);
-                    loss
-                },
-            );
+                });
+                losses
+            });
+            let mut losses: Vec<(usize, f64)> = found.into_iter().flatten().collect();
+            losses.sort_unstable_by_key(|&(tile, _)| tile);
             self.progress.advance(tokens - each * tiles.len() as u64);
-            (losses.into_iter().sum(), examples)
+            (losses.into_iter().map(|(_, loss)| loss).sum(), examples)
         };
         let mean = loss / examples.max(1) as f64;
         if mean.is_nan() || mean >= self.hopeless() {

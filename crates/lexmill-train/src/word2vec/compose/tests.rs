@@ -55,9 +55,7 @@ impl Lab {
         let mut input = Matrix::zeros(Layout::Dealt(BlockLayout::new(inputs, BLOCKS)), 5);
         let mut output = Matrix::zeros(layout, 5);
         for (role, matrix) in [&mut input, &mut output].into_iter().enumerate() {
-            for row in 0..matrix.layout.rows() as u32 {
-                matrix.randomize(row, Random::named(&[role as u64, u64::from(row)]), 0.6);
-            }
+            matrix.randomize(0.6, |row| Random::named(&[role as u64, u64::from(row)]));
         }
         let batching = Batching {
             architecture: settings.architecture,
