@@ -10,6 +10,7 @@ mod foreign;
 mod ipc;
 mod pages;
 mod reader;
+mod thrift;
 pub mod tokens;
 pub mod vocabulary;
 mod writer;

@@ -1,6 +1,7 @@
 //! Reading a table batch by batch.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,7 +25,13 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use serde_json::Value;
 
 use super::METADATA_KEY;
+use super::thrift::{PageHeader, Problem, check_metadata, page_header};
 use crate::{Error, Result};
+
+/// More than most headers of pages take.
+const PAGE_HEADER_BYTES: u64 = 256;
+/// More than any takes: statistics may hold long values.
+const LARGEST_PAGE_HEADER: u64 = 16 << 20;
 
 /// A table being read, batch by batch.
 pub struct TableReader {
@@ -42,8 +49,59 @@ pub(crate) fn load(
     options: ArrowReaderOptions,
 ) -> Result<(File, ArrowReaderMetadata)> {
     let file = File::open(path).map_err(Error::io("open", path))?;
+    check_footer(path, &file)?;
     let metadata = guard(path, || ArrowReaderMetadata::load(&file, options.clone()))?;
     Ok((file, metadata))
+}
+
+/// Looks through the footer, see [`check_metadata`]. What is no footer at all is left to the library.
+fn check_footer(path: &Path, file: &File) -> Result<()> {
+    /// Its length and the format's name.
+    const END: u64 = 8;
+    let failed = || Error::io("read", path);
+    let length = file.metadata().map_err(failed())?.len();
+    let Some(end) = length.checked_sub(END) else { return Ok(()) };
+    let mut last = [0; END as usize];
+    file.read_exact_at(&mut last, end).map_err(failed())?;
+    let [a, b, c, d, ..] = last;
+    let metadata = u64::from(u32::from_le_bytes([a, b, c, d]));
+    let Some(start) = end.checked_sub(metadata).filter(|_| last.ends_with(b"PAR1")) else {
+        return Ok(());
+    };
+    let mut bytes = vec![0; metadata as usize];
+    file.read_exact_at(&mut bytes, start).map_err(failed())?;
+    check_metadata(&bytes)
+        .map_err(|_| Error::corrupt(path, "its footer is not one of a Parquet file".to_owned()))
+}
+
+/// Looks through the headers of the pages of a column chunk, see [`page_header`].
+fn check_pages(path: &Path, file: &File, column: &ColumnChunkMetaData) -> Result<()> {
+    let end = file.metadata().map_err(Error::io("read", path))?.len();
+    // The library says where it lies, or panics; then it will again.
+    let Ok((mut at, mut left)) = caught(|| column.byte_range()) else { return Ok(()) };
+    let mut bytes = Vec::new();
+    while left > 0 && at < end {
+        let mut room = PAGE_HEADER_BYTES;
+        let header = loop {
+            bytes.resize(room.min(end - at) as usize, 0);
+            file.read_exact_at(&mut bytes, at).map_err(Error::io("read", path))?;
+            match page_header(&bytes) {
+                Err(Problem::End) if room < LARGEST_PAGE_HEADER.min(end - at) => room *= 16,
+                header => break header,
+            }
+        };
+        let Ok(PageHeader { length, compressed_size }) = header else {
+            let column = column.column_path().string();
+            let problem = format!("the header of a page of its column {column:?} is damaged");
+            return Err(Error::corrupt(path, problem));
+        };
+        // Where pages do not fit, the library says so when it reads them.
+        let Ok(size) = u64::try_from(compressed_size) else { break };
+        let size = size + length as u64;
+        at = at.saturating_add(size);
+        left = left.saturating_sub(size);
+    }
+    Ok(())
 }
 
 /// The same, to be read: all row groups, or one of them, which are looked through for that.
@@ -57,6 +115,7 @@ pub(crate) fn open(
     let groups = metadata.metadata().row_groups().iter().enumerate();
     for (_, group) in groups.filter(|(i, _)| group.is_none_or(|group| group == *i)) {
         for column in group.columns() {
+            check_pages(path, &file, column)?;
             check_dictionaries(path, &pages, column, group.num_rows().max(0) as usize)?;
         }
     }
@@ -513,13 +572,52 @@ pub(crate) fn missing(
 mod tests {
     use super::*;
 
-    /// 381 bytes for which the library would take 3.6 GB: found by fuzzing.
+    fn found_by_fuzzing(name: &str) -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/table/found").join(name);
+        let error = TableReader::open(&path, None, 1 << 10).err().unwrap().to_string();
+        assert!(error.contains(name), "{error}");
+        error
+    }
+
+    /// 381 bytes for which the library would take 3.6 GB.
     #[test]
     fn a_dictionary_that_is_said_to_be_large_is_refused() {
-        let path =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("src/table/found/large-dictionary.parquet");
-        let error = TableReader::open(&path, None, 1 << 10).err().unwrap().to_string();
-        assert!(error.contains("large-dictionary.parquet"), "{error}");
-        assert!(error.contains("a dictionary of its column \"part"), "{error}");
+        found_by_fuzzing("large-dictionary.parquet");
+        // The same in a table that is whole but for this.
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("table.parquet");
+        let columns = vec![("n", super::super::Column::u32((0..100).collect()))];
+        super::super::write_table(&path, "table", columns, &Value::Null).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        // A field of the type i32 that is 100; and 8,191.
+        let number = bytes.windows(3).position(|at| at == [0x15, 0xc8, 0x01]).unwrap();
+        bytes[number + 1..number + 3].copy_from_slice(&[0xfe, 0x7f]);
+        std::fs::write(&path, bytes).unwrap();
+        let error = TableReader::open(&path, None, 10).err().unwrap().to_string();
+        let expected = "a dictionary of its column \"n\" is said to have 8191 values, where it has room for 100";
+        assert!(error.contains(expected), "{error}");
+    }
+
+    /// 2,140 bytes for which the library would take eight minutes.
+    #[test]
+    fn a_list_without_end_is_refused() {
+        let error = found_by_fuzzing("endless-list.parquet");
+        assert!(error.contains("its footer is not one of a Parquet file"), "{error}");
+    }
+
+    /// The library looks for the pages of this one behind the end of the file.
+    #[test]
+    fn the_header_of_a_page_is_looked_through() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("table.parquet");
+        let columns = vec![("n", super::super::Column::u32((0..100).collect()))];
+        super::super::write_table(&path, "table", columns, &Value::Null).unwrap();
+        assert!(TableReader::open(&path, None, 10).is_ok());
+        let mut bytes = std::fs::read(&path).unwrap();
+        // Its first field becomes one that the format has not: a list of 2^31 - 1 floats.
+        bytes[4..11].copy_from_slice(&[0xc9, 0xf7, 0xff, 0xff, 0xff, 0xff, 0x07]);
+        std::fs::write(&path, bytes).unwrap();
+        let error = TableReader::open(&path, None, 10).err().unwrap().to_string();
+        assert!(error.contains("the header of a page of its column \"n\" is damaged"), "{error}");
     }
 }
