@@ -26,22 +26,20 @@ pub(crate) fn torture(lab: &Lab, extent: Extent) -> Result<Outcome> {
     for kind in [FileSystem::Memory, FileSystem::Image] {
         full_disk(lab, kind, all, extent, &mut outcome)?;
     }
-    for (what, flag, amounts) in [
-        ("descriptors", "-n", DESCRIPTORS.to_vec()),
-        ("MiB of address space", "-v", ADDRESS_SPACE.to_vec()),
-    ] {
-        amounts_of(what, &amounts, lab, extent, &mut outcome, |run, amount| {
-            let number = if flag == "-v" { amount << 10 } else { amount };
-            limited(lab, run, &format!("ulimit {flag} {number}"), &[])
-        });
-    }
+    amounts_of("descriptors", &DESCRIPTORS, false, lab, extent, &mut outcome, |run, amount| {
+        limited(lab, run, &format!("ulimit -n {amount}"), &[])
+    });
+    let what = "MiB of address space";
+    amounts_of(what, &ADDRESS_SPACE, true, lab, extent, &mut outcome, |run, amount| {
+        limited(lab, run, &format!("ulimit -v {}", amount << 10), &[])
+    });
     let Some(group) = ControlGroup::new() else {
         outcome.skipped.push("memory: control groups can't be made here".to_owned());
         return Ok(outcome);
     };
     let enter = format!("echo $$ > {}", group.directory.join("cgroup.procs").display());
     let what = "MiB of memory in a control group";
-    amounts_of(what, &MEMORY, lab, extent, &mut outcome, |run, amount| {
+    amounts_of(what, &MEMORY, true, lab, extent, &mut outcome, |run, amount| {
         group.limit(amount << 20)?;
         let output = limited(lab, run, &enter, &[])?;
         // It knows, and does not begin what it has no room for.
@@ -50,17 +48,19 @@ pub(crate) fn torture(lab: &Lab, extent: Extent) -> Result<Outcome> {
         Ok(output)
     });
     let what = "MiB of memory in a control group, with leave to take more";
-    amounts_of(what, &MEMORY, lab, extent, &mut outcome, |run, amount| {
+    amounts_of(what, &MEMORY, true, lab, extent, &mut outcome, |run, amount| {
         group.limit(amount << 20)?;
         limited(lab, run, &enter, &["--memory", "4GiB"])
     });
     Ok(outcome)
 }
 
-/// Runs with each amount of something, by `start`.
+/// Runs with each amount of something, by `start`; `may_end` says whether the process may be ended for want
+/// of it.
 fn amounts_of(
     what: &str,
     amounts: &[u64],
+    may_end: bool,
     lab: &Lab,
     extent: Extent,
     outcome: &mut Outcome,
@@ -73,7 +73,7 @@ fn amounts_of(
             failed += usize::from(!disturbed.status.success());
             match disturbed.status.code() {
                 // Rust ends a program that gets no memory, and so does the kernel.
-                None | Some(134) => lab.goes_on(&run),
+                None | Some(134) if may_end => lab.goes_on(&run),
                 _ => lab.recovers(&run, &disturbed),
             }
         });
