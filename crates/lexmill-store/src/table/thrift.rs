@@ -202,12 +202,17 @@ pub(super) struct PageHeader {
 /// Looks through the header of the page at the start of `bytes`.
 pub(super) fn page_header(bytes: &[u8]) -> Result<PageHeader> {
     let mut cursor = Cursor { bytes };
-    let mut compressed_size = 0;
+    // The type of the page and its two sizes, which none can be without.
+    let mut numbers = [None; COMPRESSED_SIZE as usize];
     cursor.structure(PAGE_HEADER, DEPTH, &mut |field, number| {
-        if field == COMPRESSED_SIZE {
-            compressed_size = number;
+        let place = usize::try_from(field - 1).ok().and_then(|place| numbers.get_mut(place));
+        if let Some(place) = place {
+            *place = Some(number);
         }
     })?;
+    let [Some(_), Some(_), Some(compressed_size)] = numbers else {
+        return Err(Problem::Malformed);
+    };
     Ok(PageHeader { length: bytes.len() - cursor.bytes.len(), compressed_size })
 }
 
@@ -527,6 +532,10 @@ mod tests {
         assert_eq!(footer(11, &[&many[..], &[0x11]].concat()), Err(Problem::End));
         assert_eq!(footer(11, &[1, 0x12, 0, 0, 0]), Err(Problem::Malformed));
         assert_eq!(footer(11, &[1, 0x13, 7]), Ok(()));
+        // A page without a type and a size.
+        assert_eq!(page_header(&[0]), Err(Problem::Malformed));
+        let sizes = [field(1, 5), 0, field(1, 5), 0, field(1, 5), 20, 0];
+        assert_eq!(page_header(&sizes), Ok(PageHeader { length: 7, compressed_size: 10 }));
         // Behind the end of a page's header the library would read on and on.
         let page = [&[field(12, 9)][..], &list(7)].concat();
         assert_eq!(page_header(&page), Err(Problem::End));
