@@ -91,7 +91,8 @@ fn summary(definition: &Definition, directory: &Path, selected: &[String]) -> Re
 /// Shows how each stage stands, and why.
 pub(crate) fn plan(settings: &RunSettings, args: &PipelineArgs, json: bool) -> Result<()> {
     let (definition, directory) = open(args)?;
-    let plan = Plan::make(&definition, &directory, settings.resources().threads)?;
+    let resources = settings.resources();
+    let plan = Plan::make(&definition, &directory, resources.threads)?;
     let describe = |condition: &Condition| match condition {
         Condition::Fresh => ("fresh", String::new()),
         Condition::Missing { begun: false } => ("missing", String::new()),
@@ -105,7 +106,7 @@ pub(crate) fn plan(settings: &RunSettings, args: &PipelineArgs, json: bool) -> R
             ("missing", format!("after {}", stages.join(" and ")))
         }
     };
-    let room = Room::of(&directory, settings.resources().disk_bytes);
+    let room = Room::of(&directory, resources.disk_bytes);
     let free = room.map(|room| room.bytes);
     if json {
         let stages: Vec<_> = plan

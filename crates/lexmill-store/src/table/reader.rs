@@ -25,7 +25,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use serde_json::Value;
 
 use super::METADATA_KEY;
-use super::thrift::{PageHeader, Problem, check_metadata, page_header};
+use super::thrift::{DICTIONARY_PAGE, PageHeader, Problem, check_metadata, page_header};
 use crate::{Error, Result};
 
 /// More than most headers of pages take.
@@ -74,11 +74,13 @@ fn check_footer(path: &Path, file: &File) -> Result<()> {
         .map_err(|_| Error::corrupt(path, "its footer is not one of a Parquet file".to_owned()))
 }
 
-/// Looks through the headers of the pages of a column chunk, see [`page_header`].
-fn check_pages(path: &Path, file: &File, column: &ColumnChunkMetaData) -> Result<()> {
+/// Looks through the headers of the pages of a column chunk, see [`page_header`]; says whether one of them
+/// may be a dictionary.
+fn check_pages(path: &Path, file: &File, column: &ColumnChunkMetaData) -> Result<bool> {
     let end = file.metadata().map_err(Error::io("read", path))?.len();
     // The library says where it lies, or panics; then it will again.
-    let Ok((mut at, mut left)) = caught(|| column.byte_range()) else { return Ok(()) };
+    let Ok((mut at, mut left)) = caught(|| column.byte_range()) else { return Ok(false) };
+    let mut dictionary = false;
     let mut bytes = Vec::new();
     while left > 0 && at < end {
         let mut room = PAGE_HEADER_BYTES;
@@ -90,18 +92,19 @@ fn check_pages(path: &Path, file: &File, column: &ColumnChunkMetaData) -> Result
                 header => break header,
             }
         };
-        let Ok(PageHeader { length, compressed_size }) = header else {
+        let Ok(PageHeader { length, kind, compressed_size }) = header else {
             let column = column.column_path().string();
             let problem = format!("the header of a page of its column {column:?} is damaged");
             return Err(Error::corrupt(path, problem));
         };
+        dictionary |= kind == DICTIONARY_PAGE;
         // Where pages do not fit, the library says so when it reads them.
         let Ok(size) = u64::try_from(compressed_size) else { break };
         let size = size + length as u64;
         at = at.saturating_add(size);
         left = left.saturating_sub(size);
     }
-    Ok(())
+    Ok(dictionary)
 }
 
 /// The same, to be read: all row groups, or one of them, which are looked through for that.
@@ -115,8 +118,9 @@ pub(crate) fn open(
     let groups = metadata.metadata().row_groups().iter().enumerate();
     for (_, group) in groups.filter(|(i, _)| group.is_none_or(|group| group == *i)) {
         for column in group.columns() {
-            check_pages(path, &file, column)?;
-            check_dictionaries(path, &pages, column, group.num_rows().max(0) as usize)?;
+            if check_pages(path, &file, column)? {
+                check_dictionaries(path, &pages, column, group.num_rows().max(0) as usize)?;
+            }
         }
     }
     Ok((file, metadata))

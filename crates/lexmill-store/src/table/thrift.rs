@@ -67,6 +67,8 @@ const PAGE_HEADER: Fields = &[
 ];
 /// Of a page, without its header.
 const COMPRESSED_SIZE: i16 = 3;
+/// The [`kind`](PageHeader::kind) of pages that hold a dictionary.
+pub(super) const DICTIONARY_PAGE: i64 = 2;
 
 const EMPTY: Type = Struct(&[]);
 const TIME: Type = Struct(&[(1, Bool), (2, Struct(&[(1, EMPTY), (2, EMPTY), (3, EMPTY)]))]);
@@ -195,6 +197,8 @@ pub(super) fn check_metadata(bytes: &[u8]) -> Result<()> {
 pub(super) struct PageHeader {
     /// Bytes of the header itself.
     pub(super) length: usize,
+    /// What the page holds, by number.
+    pub(super) kind: i64,
     /// Bytes of the page behind it, as it says.
     pub(super) compressed_size: i64,
 }
@@ -210,10 +214,10 @@ pub(super) fn page_header(bytes: &[u8]) -> Result<PageHeader> {
             *place = Some(number);
         }
     })?;
-    let [Some(_), Some(_), Some(compressed_size)] = numbers else {
+    let [Some(kind), Some(_), Some(compressed_size)] = numbers else {
         return Err(Problem::Malformed);
     };
-    Ok(PageHeader { length: bytes.len() - cursor.bytes.len(), compressed_size })
+    Ok(PageHeader { length: bytes.len() - cursor.bytes.len(), kind, compressed_size })
 }
 
 /// What is left of a header.
@@ -291,7 +295,10 @@ impl Cursor<'_> {
             // Of fields the type says which.
             Bool => {}
             Byte => self.pass(1)?,
-            I16 | I32 | I64 => return self.signed(),
+            // Of longer numbers the library takes what fits.
+            I16 => return Ok(i64::from(self.signed()? as i16)),
+            I32 => return Ok(i64::from(self.signed()? as i32)),
+            I64 => return self.signed(),
             Double => self.pass(8)?,
             Binary => {
                 let length = self.number()?;
@@ -535,7 +542,10 @@ mod tests {
         // A page without a type and a size.
         assert_eq!(page_header(&[0]), Err(Problem::Malformed));
         let sizes = [field(1, 5), 0, field(1, 5), 0, field(1, 5), 20, 0];
-        assert_eq!(page_header(&sizes), Ok(PageHeader { length: 7, compressed_size: 10 }));
+        assert_eq!(page_header(&sizes), Ok(PageHeader { length: 7, kind: 0, compressed_size: 10 }));
+        // A type of 2^32 + 2, which the library takes for 2.
+        let long = [field(1, 5), 0x84, 0x80, 0x80, 0x80, 0x20, field(1, 5), 0, field(1, 5), 20, 0];
+        assert_eq!(page_header(&long).map(|header| header.kind), Ok(DICTIONARY_PAGE));
         // Behind the end of a page's header the library would read on and on.
         let page = [&[field(12, 9)][..], &list(7)].concat();
         assert_eq!(page_header(&page), Err(Problem::End));

@@ -15,7 +15,6 @@ use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
 };
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::file::writer::SerializedFileWriter;
@@ -23,7 +22,8 @@ use parquet::schema::types::ColumnPath;
 use serde_json::Value;
 
 use super::METADATA_KEY;
-use crate::{AtomicFile, Error, FileEntry, Result};
+use crate::workers::share;
+use crate::{AtomicFile, Error, FileEntry, Progress, Result};
 
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -271,35 +271,38 @@ impl TableWriter {
         let mut written = 0;
         while written < rows {
             let part = (rows - written).min(self.group_rows - self.in_group);
-            self.encode(&batch.slice(written, part)).map_err(Error::parquet(&self.path))?;
+            self.encode(&batch.slice(written, part))?;
             written += part;
             self.in_group += part;
             if self.in_group == self.group_rows {
-                self.end_group().map_err(Error::parquet(&self.path))?;
+                self.end_group()?;
             }
         }
         Ok(())
     }
 
     /// Encodes rows of one row group.
-    fn encode(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+    fn encode(&mut self, batch: &RecordBatch) -> Result<()> {
         if self.encoders.is_empty() {
             let group = self.writer.flushed_row_groups().len();
+            let encoders = self.groups.create_column_writers(group);
             let leaves = self.writer.schema_descr();
-            for (leaf, encoder) in self.groups.create_column_writers(group)?.into_iter().enumerate()
-            {
+            let encoders = encoders.map_err(Error::parquet(&self.path))?;
+            for (leaf, encoder) in encoders.into_iter().enumerate() {
                 let column = leaves.get_column_root_idx(leaf);
                 self.encoders.resize_with(self.encoders.len().max(column + 1), Vec::new);
                 self.encoders[column].push(encoder);
             }
         }
+        let (threads, path) = (self.wide(), &self.path);
         let columns = self.schema.fields().iter().zip(batch.columns());
         let encode = |((field, array), encoders): ((&FieldRef, &ArrayRef), &mut Vec<_>)| {
-            let leaves = compute_leaves(field, array)?;
+            let leaves = compute_leaves(field, array).map_err(Error::parquet(path))?;
             let mut each = encoders.iter_mut().zip(&leaves);
             each.try_for_each(|(encoder, leaf): (&mut ArrowColumnWriter, _)| encoder.write(leaf))
+                .map_err(Error::parquet(path))
         };
-        on_threads(self.wide(), columns.zip(&mut self.encoders), encode)?;
+        on_threads(threads, columns.zip(&mut self.encoders), encode)?;
         Ok(())
     }
 
@@ -310,21 +313,22 @@ impl TableWriter {
     }
 
     /// Writes the row group that is begun, if there is one.
-    fn end_group(&mut self) -> Result<(), ParquetError> {
+    fn end_group(&mut self) -> Result<()> {
         if self.in_group == 0 {
             return Ok(());
         }
         self.in_group = 0;
-        let close = |encoders: Vec<ArrowColumnWriter>| -> Result<Vec<ArrowColumnChunk>, _> {
-            encoders.into_iter().map(ArrowColumnWriter::close).collect()
+        let (threads, path) = (self.wide(), &self.path);
+        let close = |encoders: Vec<ArrowColumnWriter>| {
+            let chunks = encoders.into_iter().map(ArrowColumnWriter::close);
+            chunks.collect::<Result<Vec<ArrowColumnChunk>, _>>().map_err(Error::parquet(path))
         };
-        let chunks =
-            on_threads(self.wide(), std::mem::take(&mut self.encoders).into_iter(), close)?;
-        let mut group = self.writer.next_row_group()?;
+        let chunks = on_threads(threads, std::mem::take(&mut self.encoders).into_iter(), close)?;
+        let mut group = self.writer.next_row_group().map_err(Error::parquet(path))?;
         for chunk in chunks.into_iter().flatten() {
-            chunk.append_to_row_group(&mut group)?;
+            chunk.append_to_row_group(&mut group).map_err(Error::parquet(path))?;
         }
-        group.close()?;
+        group.close().map_err(Error::parquet(path))?;
         Ok(())
     }
 
@@ -333,35 +337,32 @@ impl TableWriter {
     /// # Errors
     /// If the file can't be written; it is then not there.
     pub fn finish(mut self, name: &str) -> Result<FileEntry> {
-        self.end_group().map_err(Error::parquet(&self.path))?;
+        self.end_group()?;
         let file = self.writer.into_inner().map_err(Error::parquet(&self.path))?;
         file.commit(name, self.rows)
     }
 }
 
-/// What `work` makes of each item, in their order, on up to so many threads; or the error of the first
-/// that has one.
+/// What `work` makes of each item, in their order, on up to so many threads.
 fn on_threads<I: Send, T: Send>(
     threads: usize,
-    items: impl ExactSizeIterator<Item = I> + Send,
-    work: impl Fn(I) -> Result<T, ParquetError> + Sync,
-) -> Result<Vec<T>, ParquetError> {
+    items: impl Iterator<Item = I>,
+    work: impl Fn(I) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
     if threads < 2 {
         return items.map(work).collect();
     }
-    let items = Mutex::new(items.enumerate());
-    let next = || items.lock().expect("no holder panics").next();
-    let take = || std::iter::from_fn(next).map(|(i, item)| (i, work(item))).collect::<Vec<_>>();
-    let mut done = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(take)).collect();
-        let mut done = take();
-        for other in others {
-            done.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        done
-    });
-    done.sort_by_key(|&(i, _)| i);
-    done.into_iter().map(|(_, result)| result).collect()
+    let items: Vec<Mutex<Option<I>>> = items.map(|item| Mutex::new(Some(item))).collect();
+    let done = share(threads, items.len(), &Progress::new(), |tasks| {
+        let each = tasks.map(|task| {
+            let item = items[task].lock().expect("no holder panics").take();
+            Ok((task, work(item.expect("a task is taken once"))?))
+        });
+        each.collect::<Result<Vec<_>>>()
+    })?;
+    let mut done: Vec<(usize, T)> = done.into_iter().flatten().collect();
+    done.sort_unstable_by_key(|&(task, _)| task);
+    Ok(done.into_iter().map(|(_, made)| made).collect())
 }
 
 /// Writes a table in one go.
