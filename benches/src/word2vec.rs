@@ -6,8 +6,10 @@ pub(crate) mod peers;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use anyhow::Result;
 use clap::ValueEnum;
 
+use crate::corpus::{self, Text};
 use crate::job::Job;
 use crate::lab::Lab;
 
@@ -152,7 +154,25 @@ impl Model {
     }
 }
 
-/// Which models are compared with which peers.
+/// The text to train on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum On {
+    /// The reference text, 8.2 million tokens
+    En50,
+    /// All English, cut into words
+    Whole,
+}
+
+impl On {
+    pub(crate) fn prepare(self, lab: &Lab) -> Result<Text> {
+        match self {
+            On::En50 => corpus::reference(lab),
+            On::Whole => corpus::english_words(lab),
+        }
+    }
+}
+
+/// Which models are compared with which peers, on what.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Compared {
     /// The models
@@ -163,6 +183,9 @@ pub(crate) struct Compared {
         default_value = "skipgram,skipgram-hs,cbow,skipgram-subwords"
     )]
     pub(crate) models: Vec<Model>,
+    /// The text
+    #[arg(long, value_enum, default_value = "en50")]
+    pub(crate) text: On,
     /// Lexmill's preset [default: its own]
     #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
@@ -180,7 +203,12 @@ impl Compared {
         let preset =
             self.preset.as_ref().map_or_else(String::new, |name| format!(" --preset {name}"));
         let alone = if self.peers_only { " --peers-only" } else { "" };
-        format!(" --models {}{preset}{alone}{}", models.join(","), self.peers.flags())
+        let text = match self.text {
+            On::En50 => "en50",
+            On::Whole => "whole",
+        };
+        let models = models.join(",");
+        format!(" --models {models} --text {text}{preset}{alone}{}", self.peers.flags())
     }
 }
 

@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 
 use crate::child;
-use crate::corpus;
 use crate::job::Job;
 use crate::lab::{Lab, remove};
 use crate::report::{Report, Spread, bar, markdown, say, seconds, thousands, times};
@@ -19,23 +18,11 @@ use crate::word2vec::{Compared, How, Model, TOKENS, WORDS};
 
 const GAIN: f64 = 1.85;
 
-/// The text to train on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum On {
-    /// The reference text, 8.2 million tokens
-    En50,
-    /// All English, cut into words
-    Whole,
-}
-
 /// What to measure.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     compared: Compared,
-    /// The text
-    #[arg(long, value_enum, default_value = "en50")]
-    text: On,
     /// Numbers of threads
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,2",
         value_parser = clap::value_parser!(u32).range(1..=256))]
@@ -50,16 +37,8 @@ impl Options {
     /// As the command line has it.
     pub(crate) fn flags(&self) -> String {
         let threads: Vec<String> = self.threads.iter().map(u32::to_string).collect();
-        let text = match self.text {
-            On::En50 => "en50",
-            On::Whole => "whole",
-        };
-        format!(
-            "{} --text {text} --threads {} --epochs {}",
-            self.compared.flags(),
-            threads.join(","),
-            self.epochs
-        )
+        let threads = threads.join(",");
+        format!("{} --threads {threads} --epochs {}", self.compared.flags(), self.epochs)
     }
 }
 
@@ -82,10 +61,7 @@ impl Line {
 
 /// Measures it.
 pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
-    let text = match options.text {
-        On::En50 => corpus::reference(lab)?,
-        On::Whole => corpus::english_words(lab)?,
-    };
+    let text = options.compared.text.prepare(lab)?;
     let peers = Peers::prepare(lab, &options.compared.peers, &text, "word2vec-peers")?;
     let mut lines: Vec<Line> = Vec::new();
     for &model in &options.compared.models {

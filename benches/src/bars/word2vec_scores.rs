@@ -12,7 +12,6 @@ use anyhow::{Context, Result, bail};
 use lexmill_eval::{EvaluateSettings, Score, evaluate, read_scores};
 use lexmill_store::{Progress, Resources, StageKey};
 
-use crate::corpus;
 use crate::job::Job;
 use crate::lab::{Lab, remove};
 use crate::machine::processors;
@@ -43,7 +42,7 @@ type Scores = [f64; SETS.len()];
 pub(crate) struct Options {
     #[command(flatten)]
     compared: Compared,
-    /// Folder of the peers' vectors, PROGRAM-MODEL-SEED.txt
+    /// Folder of the peers' vectors of the text, PROGRAM-MODEL-SEED.txt
     #[arg(long, value_name = "DIR")]
     peer_vectors: Option<PathBuf>,
 }
@@ -58,7 +57,7 @@ impl Options {
 
 /// Measures it.
 pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
-    let text = corpus::reference(lab)?;
+    let text = options.compared.text.prepare(lab)?;
     let peers = Peers::prepare(lab, &options.compared.peers, &text, "word2vec-scores-peers")?;
     let seeds = lab.runs(3);
     let mut report = Report::of_means();
