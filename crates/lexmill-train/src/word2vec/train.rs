@@ -99,6 +99,17 @@ struct Training<'a> {
     last_checkpoint: Instant,
 }
 
+/// The tokens of a portion that are trained on.
+struct KeptPortion {
+    kept: Vec<u32>,
+    /// Centers whose windows one worker cuts.
+    cuts: Vec<Range<usize>>,
+    /// Tokens that were read for it.
+    tokens: u64,
+    epoch: u64,
+    number: u64,
+}
+
 /// What training reads: directories of finished stages.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
@@ -411,150 +422,16 @@ impl Training<'_> {
         let tokens: u64 = portion.iter().map(|(_, range)| range.len() as u64).sum();
         let (epoch, number) = (u64::from(state.epochs), state.portions);
         let kept = self.filter.apply(portion, [settings.seed, epoch, number]);
-        let windows = Windows {
-            window: settings.window,
-            shrink: settings.shrink_windows,
-            seed: settings.seed,
-        };
-        let cuts: Vec<_> = (0..kept.len())
+        let cuts = (0..kept.len())
             .step_by(CUT_TOKENS)
             .map(|start| start..kept.len().min(start + CUT_TOKENS))
             .collect();
-        // Tokens before the portion, and of all epochs.
-        let before = epoch * self.tokens + number * settings.portion();
-        let all = u64::from(settings.epochs) * self.tokens;
-        let rate = |part: f64| settings.rate((before as f64 + tokens as f64 * part) / all as f64);
-        let (inputs, outputs) = (self.inputs, self.outputs);
-        let order = |centers: &Range<usize>| {
-            let start = centers.start as u64;
-            Random::named(&[settings.seed, stream::ORDER, epoch, number, start])
+        let portion = KeptPortion { kept, cuts, tokens, epoch, number };
+        let (loss, examples) = match settings.composed() {
+            true => self.train_batches(&mut state.model, &portion, composer),
+            false => self.train_tiles(&mut state.model, &portion),
         };
-        let (loss, examples) = if settings.composed() {
-            let batching = Batching {
-                architecture: settings.architecture,
-                rows: self.shape.rows,
-                windows: settings.batch_windows as usize,
-                outputs,
-                inputs,
-            };
-            let mut sum = (0.0, 0);
-            let (mut batch_number, mut told) = (0, 0);
-            for cuts in cuts.chunks(cuts_at_once(self.resources)) {
-                let batches: Vec<Vec<Batch>> = cuts
-                    .par_iter()
-                    .map(|centers| {
-                        let reaches = windows.reaches(centers, [epoch, number]);
-                        batching.batches(&kept, centers.clone(), &reaches, order(centers))
-                    })
-                    .collect();
-                let part = |batch: &Batch| batch.end as f64 / kept.len() as f64;
-                let jobs: Vec<Job> = (batch_number..)
-                    .zip(batches.into_iter().flatten())
-                    .map(|(batch_number, batch)| Job {
-                        rate: rate(part(&batch)),
-                        name: [settings.seed, epoch, number, batch_number],
-                        batch,
-                    })
-                    .collect();
-                batch_number += jobs.len() as u64;
-                // Tokens that are done with each.
-                let done: Vec<u64> = std::iter::once(told)
-                    .chain(jobs.iter().map(|job| (tokens as f64 * part(&job.batch)) as u64))
-                    .collect();
-                told = done[jobs.len()];
-                let Model { input, output } = &mut state.model;
-                let losses = composer.train(&jobs, input, output, &self.noise, |job| {
-                    self.progress.advance(done[job + 1] - done[job]);
-                });
-                for (loss, job) in losses.into_iter().zip(&jobs) {
-                    sum.0 += loss;
-                    sum.1 += job.batch.predictions;
-                }
-            }
-            self.progress.advance(tokens - told);
-            sum
-        } else {
-            let cut: Vec<(Sorted<Pair>, u64)> = cuts
-                .par_iter()
-                .map(|centers| {
-                    let reaches = windows.reaches(centers, [epoch, number]);
-                    let (mut pairs, predictions) =
-                        skipgram(&kept, centers.clone(), &reaches, outputs, inputs);
-                    // Neighbors share words, and those who share negatives should not.
-                    if !settings.hierarchical() {
-                        pairs.shuffle(&mut order(centers));
-                    }
-                    (pairs, predictions)
-                })
-                .collect();
-            let examples = cut.iter().map(|(_, predictions)| predictions).sum();
-            let blocks = self.shape.input.blocks();
-            let tiles = epoch_tiles(blocks, &[settings.seed, stream::STRATA, epoch, number]);
-            let each = tokens / tiles.len() as u64;
-            let Model { input, output } = &mut state.model;
-            // Negatives come from another block than the target, as it happens: were it the same, a
-            // word would never be held against those of other blocks.
-            let mut random = Random::named(&[settings.seed, stream::SHIFT, epoch, number]);
-            let shifts: Vec<Vec<u32>> =
-                cut.iter().map(|_| (0..blocks).map(|_| random.below(blocks)).collect()).collect();
-            let step = &self.step;
-            let rows = input.blocks.iter_mut().map(|block| Mutex::new(block.as_mut_slice()));
-            let rows: Vec<Mutex<&mut [Lanes]>> = rows.collect();
-            let columns = output.blocks.iter_mut().map(|block| Mutex::new(block.as_mut_slice()));
-            let columns: Vec<Mutex<&mut [Lanes]>> = columns.collect();
-            let found = Team::new(0, blocks).run(|member| {
-                let (mut scratch, mut losses) = (Scratch::new(step), Vec::new());
-                member.tiles(&tiles, |i, tile| {
-                    let mut rows = rows[tile.row_block as usize].lock().expect("no holder panics");
-                    let column = columns[tile.column_block as usize].lock();
-                    let mut columns = column.expect("no holder panics");
-                    let rate = rate((f64::from(tile.stratum) + 0.5) / f64::from(blocks));
-                    let random = Random::named(&[
-                        settings.seed,
-                        stream::TILE_NEGATIVES,
-                        epoch,
-                        number,
-                        i as u64,
-                    ]);
-                    let noise = self.noise.get(tile.column_block as usize);
-                    let mut draw = noise.map(|noise| Draw { noise, random });
-                    let (rows, columns, scratch) = (&mut **rows, &mut **columns, &mut scratch);
-                    let mut loss = 0.0;
-                    for ((pairs, _), shifts) in cut.iter().zip(&shifts) {
-                        let of = |column: u32| {
-                            pairs.items((tile.row_block * blocks + column % blocks) as usize)
-                        };
-                        let block = tile.column_block;
-                        let Some(draw) = &mut draw else {
-                            let pairs = of(block);
-                            loss +=
-                                outputs.train(step, (pairs, block), rows, columns, rate, scratch);
-                            continue;
-                        };
-                        let shift = shifts[tile.row_block as usize];
-                        let (positive, negative) = (of(block), of(block + shift));
-                        // By turns: what many examples in a row pull up, as many would push down.
-                        let turns = positive.len().max(negative.len()).div_ceil(TURN);
-                        for turn in 0..turns {
-                            let part = |pairs: &'_ [Pair]| turn_of(pairs.len(), turn, turns);
-                            let pairs = &positive[part(positive)];
-                            loss +=
-                                outputs.train(step, (pairs, block), rows, columns, rate, scratch);
-                            let pairs = &negative[part(negative)];
-                            let own = shift == 0;
-                            loss += negatives(step, pairs, own, rows, columns, draw, rate, scratch);
-                        }
-                    }
-                    losses.push((i, loss));
-                    self.progress.advance(each);
-                });
-                losses
-            });
-            let mut losses: Vec<(usize, f64)> = found.into_iter().flatten().collect();
-            losses.sort_unstable_by_key(|&(tile, _)| tile);
-            self.progress.advance(tokens - each * tiles.len() as u64);
-            (losses.into_iter().map(|(_, loss)| loss).sum(), examples)
-        };
+        let rate = self.rate(&portion, 1.0);
         let mean = loss / examples.max(1) as f64;
         if mean.is_nan() || mean >= self.hopeless() {
             return Err(self.diverged(state.epochs + 1, format!("the mean loss is {mean:.3e}")));
@@ -565,13 +442,179 @@ impl Training<'_> {
                 tokens: number * settings.portion() + tokens,
                 examples,
                 loss: loss.to_bits(),
-                rate: rate(1.0).to_bits(),
+                rate: rate.to_bits(),
             });
         }
         state.portions += 1;
         let running = epoch_loss(&state.points, state.epochs + 1).unwrap_or(0.0);
-        self.progress.tell(format!("lr {:.5}, loss {running:.4}", rate(1.0)));
+        self.progress.tell(format!("lr {rate:.5}, loss {running:.4}"));
         Ok(())
+    }
+
+    /// Trains inputs that are one row each, by tiles. Returns the sum of the losses and how many
+    /// predictions there were.
+    fn train_tiles(&self, model: &mut Model, portion: &KeptPortion) -> (f64, u64) {
+        let &KeptPortion { ref kept, ref cuts, tokens, epoch, number } = portion;
+        let (settings, windows) = (self.settings, self.windows());
+        let (inputs, outputs) = (self.inputs, self.outputs);
+        let cut: Vec<(Sorted<Pair>, u64)> = cuts
+            .par_iter()
+            .map(|centers| {
+                let reaches = windows.reaches(centers, [epoch, number]);
+                let (mut pairs, predictions) =
+                    skipgram(kept, centers.clone(), &reaches, outputs, inputs);
+                // Neighbors share words, and those who share negatives should not.
+                if !settings.hierarchical() {
+                    pairs.shuffle(&mut self.order(portion, centers));
+                }
+                (pairs, predictions)
+            })
+            .collect();
+        let examples = cut.iter().map(|(_, predictions)| predictions).sum();
+        let blocks = self.shape.input.blocks();
+        let tiles = epoch_tiles(blocks, &[settings.seed, stream::STRATA, epoch, number]);
+        let each = tokens / tiles.len() as u64;
+        let Model { input, output } = model;
+        // Negatives come from another block than the target, as it happens: were it the same, a
+        // word would never be held against those of other blocks.
+        let mut random = Random::named(&[settings.seed, stream::SHIFT, epoch, number]);
+        let shifts: Vec<Vec<u32>> =
+            cut.iter().map(|_| (0..blocks).map(|_| random.below(blocks)).collect()).collect();
+        let step = &self.step;
+        let rows = input.blocks.iter_mut().map(|block| Mutex::new(block.as_mut_slice()));
+        let rows: Vec<Mutex<&mut [Lanes]>> = rows.collect();
+        let columns = output.blocks.iter_mut().map(|block| Mutex::new(block.as_mut_slice()));
+        let columns: Vec<Mutex<&mut [Lanes]>> = columns.collect();
+        let found = Team::new(0, blocks).run(|member| {
+            let (mut scratch, mut losses) = (Scratch::new(step), Vec::new());
+            member.tiles(&tiles, |i, tile| {
+                let mut rows = rows[tile.row_block as usize].lock().expect("no holder panics");
+                let column = columns[tile.column_block as usize].lock();
+                let mut columns = column.expect("no holder panics");
+                let rate = self.rate(portion, (f64::from(tile.stratum) + 0.5) / f64::from(blocks));
+                let random = Random::named(&[
+                    settings.seed,
+                    stream::TILE_NEGATIVES,
+                    epoch,
+                    number,
+                    i as u64,
+                ]);
+                let noise = self.noise.get(tile.column_block as usize);
+                let mut draw = noise.map(|noise| Draw { noise, random });
+                let (rows, columns, scratch) = (&mut **rows, &mut **columns, &mut scratch);
+                let mut loss = 0.0;
+                for ((pairs, _), shifts) in cut.iter().zip(&shifts) {
+                    let of = |column: u32| {
+                        pairs.items((tile.row_block * blocks + column % blocks) as usize)
+                    };
+                    let block = tile.column_block;
+                    let Some(draw) = &mut draw else {
+                        let pairs = of(block);
+                        loss += outputs.train(step, (pairs, block), rows, columns, rate, scratch);
+                        continue;
+                    };
+                    let shift = shifts[tile.row_block as usize];
+                    let (positive, negative) = (of(block), of(block + shift));
+                    // By turns: what many examples in a row pull up, as many would push down.
+                    let turns = positive.len().max(negative.len()).div_ceil(TURN);
+                    for turn in 0..turns {
+                        let part = |pairs: &'_ [Pair]| turn_of(pairs.len(), turn, turns);
+                        let pairs = &positive[part(positive)];
+                        loss += outputs.train(step, (pairs, block), rows, columns, rate, scratch);
+                        let pairs = &negative[part(negative)];
+                        let own = shift == 0;
+                        loss += negatives(step, pairs, own, rows, columns, draw, rate, scratch);
+                    }
+                }
+                losses.push((i, loss));
+                self.progress.advance(each);
+            });
+            losses
+        });
+        let mut losses: Vec<(usize, f64)> = found.into_iter().flatten().collect();
+        losses.sort_unstable_by_key(|&(tile, _)| tile);
+        self.progress.advance(tokens - each * tiles.len() as u64);
+        (losses.into_iter().map(|(_, loss)| loss).sum(), examples)
+    }
+
+    /// Trains inputs that are made of several rows, in batches. Returns as
+    /// [`train_tiles`](Training::train_tiles) does.
+    fn train_batches(
+        &self,
+        model: &mut Model,
+        portion: &KeptPortion,
+        composer: &mut Composer<'_>,
+    ) -> (f64, u64) {
+        let &KeptPortion { ref kept, ref cuts, tokens, epoch, number } = portion;
+        let (settings, windows) = (self.settings, self.windows());
+        let (inputs, outputs) = (self.inputs, self.outputs);
+        let batching = Batching {
+            architecture: settings.architecture,
+            rows: self.shape.rows,
+            windows: settings.batch_windows as usize,
+            outputs,
+            inputs,
+        };
+        let mut sum = (0.0, 0);
+        let (mut batch_number, mut told) = (0, 0);
+        for cuts in cuts.chunks(cuts_at_once(self.resources)) {
+            let batches: Vec<Vec<Batch>> = cuts
+                .par_iter()
+                .map(|centers| {
+                    let reaches = windows.reaches(centers, [epoch, number]);
+                    let order = self.order(portion, centers);
+                    batching.batches(kept, centers.clone(), &reaches, order)
+                })
+                .collect();
+            let part = |batch: &Batch| batch.end as f64 / kept.len() as f64;
+            let jobs: Vec<Job> = (batch_number..)
+                .zip(batches.into_iter().flatten())
+                .map(|(batch_number, batch)| Job {
+                    rate: self.rate(portion, part(&batch)),
+                    name: [settings.seed, epoch, number, batch_number],
+                    batch,
+                })
+                .collect();
+            batch_number += jobs.len() as u64;
+            // Tokens that are done with each.
+            let done: Vec<u64> = std::iter::once(told)
+                .chain(jobs.iter().map(|job| (tokens as f64 * part(&job.batch)) as u64))
+                .collect();
+            told = done[jobs.len()];
+            let Model { input, output } = model;
+            let losses = composer.train(&jobs, input, output, &self.noise, |job| {
+                self.progress.advance(done[job + 1] - done[job]);
+            });
+            for (loss, job) in losses.into_iter().zip(&jobs) {
+                sum.0 += loss;
+                sum.1 += job.batch.predictions;
+            }
+        }
+        self.progress.advance(tokens - told);
+        sum
+    }
+
+    fn windows(&self) -> Windows {
+        Windows {
+            window: self.settings.window,
+            shrink: self.settings.shrink_windows,
+            seed: self.settings.seed,
+        }
+    }
+
+    /// Random numbers for the order of what the centers of a cut give.
+    fn order(&self, portion: &KeptPortion, centers: &Range<usize>) -> Random {
+        let &KeptPortion { epoch, number, .. } = portion;
+        let start = centers.start as u64;
+        Random::named(&[self.settings.seed, stream::ORDER, epoch, number, start])
+    }
+
+    /// The learning rate when this part of a portion is done.
+    fn rate(&self, portion: &KeptPortion, part: f64) -> f32 {
+        // Tokens before the portion, and of all epochs.
+        let before = portion.epoch * self.tokens + portion.number * self.settings.portion();
+        let all = u64::from(self.settings.epochs) * self.tokens;
+        self.settings.rate((before as f64 + portion.tokens as f64 * part) / all as f64)
     }
 
     fn check_finite(&self, state: &State) -> Result<()> {
