@@ -222,6 +222,7 @@ fn mistakes_on_the_command_line() {
         .failed(&["unknown field \"widow\"", "did you mean \"window\"?"]);
     lab.run("run p.toml --only wrods")
         .failed(&["there is no stage \"wrods\"", "did you mean \"words\"?"]);
+    lab.run("run p.toml --from vectors --to words").failed(&["there is no stage to run", "--from"]);
     lab.run("tokenize -o t").failed(&["input name at least one corpus file"]);
     lab.run("tokenize corpus/a.txt -o t --shard-bytes 1")
         .failed(&["shard_bytes must be from 64KiB to 256MiB"]);
@@ -394,6 +395,12 @@ fn training_that_diverges() {
         ]);
         assert!(!lab.path("r/glove").exists());
     }
+    // Numbers may stay finite, and be of no use.
+    lab.run("run p.toml --dir r --set stages.glove.learning_rate=1000").failed(&[
+        "training diverged in epoch 1",
+        "the mean loss is",
+        "learning_rate (now 1000)",
+    ]);
     // A good checkpoint stays, and what was trained before is not lost.
     let outcome = lab.run("run p.toml --dir r").done();
     assert_eq!(outcome.ran(), ["glove", "vectors"]);

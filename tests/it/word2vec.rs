@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lexmill_store::table::TableReader;
 use lexmill_vocab::Random;
@@ -254,6 +254,78 @@ fn kills_in_the_middle_of_epochs_do_not_show() {
     let resumed = log.lines().filter(|line| line.starts_with("  goes on after ")).count();
     let middle = |line: &&str| line.starts_with("  goes on after ") && line.ends_with(" portions");
     assert!(resumed > 0 && log.lines().any(|line| middle(&line)), "{log}");
+}
+
+#[test]
+fn a_shard_without_tokens_at_the_end_does_not_show_after_a_kill() {
+    let lab = Lab::new();
+    lab.write("corpus/a.txt", text(1, 20_000));
+    lab.write("corpus/z.txt", "... !!!\n".repeat(100));
+    let models = [("sg", "kind = \"skipgram\""), ("cbow", "kind = \"cbow\"")];
+    lab.write("p.toml", pipeline(&models, 2, "dimensions = 8\nepochs = 40\nsample = 0"));
+    lab.run("run p.toml --dir straight").done();
+    let straight = lab.tables("straight");
+    assert_eq!(lab.report("straight/tokens", "empty_documents"), 100);
+    lab.run("run p.toml --dir killed --to words").done();
+    for name in ["sg", "cbow"] {
+        let mut child = lab.start("run p.toml --dir killed --checkpoint-epochs 1", "log");
+        let journal = lab.path(&format!("killed/{name}.partial/journal.jsonl"));
+        let begun = Instant::now();
+        let kept = || std::fs::read_to_string(&journal).is_ok_and(|j| j.contains("\"epochs\":2"));
+        while !kept() && begun.elapsed().as_secs() < 60 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!lab.path(&format!("killed/{name}")).exists(), "it was over before it was killed");
+        let outcome = lab.run(&format!("run p.toml --dir killed --to {name}")).done();
+        assert!(outcome.stderr.contains("  goes on after "), "{}", outcome.stderr);
+    }
+    assert_eq!(lab.tables("killed"), straight);
+}
+
+#[test]
+fn what_was_begun_with_other_settings_is_said_to_be_dropped() {
+    let lab = Lab::new();
+    lab.write("corpus/a.txt", text(1, 20_000));
+    let models = [("sg", "kind = \"skipgram\"")];
+    lab.write("p.toml", pipeline(&models, 2, "dimensions = 8\nepochs = 2000\nsample = 0"));
+    let mut child = lab.start("run p.toml --dir r --checkpoint-epochs 1", "log");
+    let journal = lab.path("r/sg.partial/journal.jsonl");
+    let begun = Instant::now();
+    while !std::fs::read_to_string(&journal).is_ok_and(|j| j.contains("\"epochs\":1"))
+        && begun.elapsed().as_secs() < 60
+    {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let said = |args: &str| lab.run(&format!("plan p.toml --dir r {args}")).done().stdout;
+    assert!(said("").contains("begun: goes on where it stopped"), "{}", said(""));
+    let other = "--set stages.sg.dimensions=9 --set stages.sg.epochs=2";
+    assert!(!said(other).contains("goes on"), "{}", said(other));
+    let outcome = lab.run(&format!("run p.toml --dir r {other}")).done();
+    assert!(outcome.stderr.contains("has other settings or inputs"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("goes on"), "{}", outcome.stderr);
+}
+
+#[test]
+fn vocabularies_of_a_few_words() {
+    let lab = Lab::new();
+    let mut random = Random::named(&[8]);
+    let letters = ["a", "c", "g", "t", "n"];
+    let mut line = || {
+        let word = |_| letters[random.below(5) as usize];
+        (0..50).map(word).collect::<Vec<_>>().join(" ") + "\n"
+    };
+    lab.write("corpus/a.txt", (0..400).map(|_| line()).collect::<String>());
+    // In batches, one word takes many gradients at once.
+    let models = [("cbow", "kind = \"cbow\""), ("sg", "kind = \"skipgram\"")];
+    lab.write("p.toml", pipeline(&models, 1, "dimensions = 8\nsample = 0"));
+    lab.run("run p.toml --dir r").done();
+    // More blocks than words would leave some without negatives to draw.
+    let slow = "--set stages.sg.blocks=256 --set stages.sg.learning_rate=0.001";
+    lab.run(&format!("run p.toml --dir r --to sg {slow}")).done();
 }
 
 #[test]

@@ -11,7 +11,9 @@
 
 use std::path::{Path, PathBuf};
 
-use lexmill_store::{Error as StoreError, FileEntry, Manifest, Progress, parent, sync_directory};
+use lexmill_store::{
+    Error as StoreError, Event, FileEntry, Manifest, Progress, parent, sync_directory,
+};
 use lexmill_vocab::Interner;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -23,7 +25,7 @@ use crate::moments::Moments;
 use crate::read::{Checked, ReadOptions, first_not_finite, open};
 use crate::rows::Rows;
 use crate::write::{Head, check_format, create, fasttext_bin};
-use crate::{Error, Result, normalize};
+use crate::{Error, Result, SubwordVectors, normalize};
 
 /// The most dimensions of vectors whose covariance is computed: half a gigabyte, three times.
 const MOST_DIMENSIONS: usize = 8192;
@@ -103,6 +105,12 @@ pub fn convert(
         let (file, dim) = fasttext_bin::write_model(from, &kind, to, &name, progress)?;
         sync_directory(parent(to))?;
         return Ok(Converted { format, rows: file.rows, dim, not_found: 0, files: vec![file] });
+    }
+    if format == Format::FasttextBin && SubwordVectors::open(from)?.is_some() {
+        progress.report(Event::Notice(format!(
+            "the n-grams of {} are left out: the .bin has vectors for the words in it, none for others",
+            from.display()
+        )));
     }
     let wanted = settings.words.as_deref().map(word_list).transpose()?;
     let select = || Selection { wanted: wanted.as_ref(), left: settings.top, found: 0 };

@@ -34,6 +34,12 @@ pub enum Error {
         /// A stage with a similar name.
         hint: String,
     },
+    /// `--only`, `--from` and `--to` select no stage together.
+    #[error(
+        "there is no stage to run: none of those in --only reads from --from, directly or not, and \
+         leads to --to"
+    )]
+    NothingSelected,
     /// A stage was asked for whose inputs are not there.
     #[error(
         "stage {stage:?} needs stage {input:?}, which is not done; run it too (leave out --only or \

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use lexmill_store::{Manifest, Progress, StageKey};
+use lexmill_store::{Manifest, Progress, StageKey, is_begun};
 use serde_json::Value;
 
 use crate::definition::{Definition, Stage, nearest};
 use crate::error::{Error, Result};
 use crate::estimate::{Estimate, Sizes, estimate};
-use crate::kinds::Outside;
+use crate::kinds::{Kind, Outside};
 
 /// How a stage stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,19 +89,25 @@ impl Plan {
                 })
                 .cloned()
                 .collect();
-            let begun = directory.join(format!("{}.partial", stage.id)).is_dir();
+            let fingerprint = |input: &str| {
+                let planned = stages.iter().find(|planned| planned.id == input);
+                planned.and_then(|planned| planned.manifest.as_ref()).map(|m| &m.fingerprint)
+            };
+            let key = stage.settings.key(&outside, inputs(stage, fingerprint));
+            // What differs whatever the inputs will be.
+            let own = manifest.as_ref().map_or_else(Vec::new, |manifest| {
+                let inputs = manifest.key.inputs.clone();
+                differences(&manifest.key, &StageKey { inputs, ..key.clone() })
+            });
             let condition = if let Some(problem) = problem {
                 Condition::Blocked { problem }
-            } else if !waits.is_empty() {
+            } else if waits.is_empty() {
+                let live = outside.corpus.has_standard_input();
+                condition(&output, manifest.as_ref(), &key, live)
+            } else if own.is_empty() {
                 Condition::After { stages: waits, present: manifest.is_some() }
             } else {
-                let fingerprint = |input: &str| {
-                    let planned = stages.iter().find(|planned| planned.id == input);
-                    planned.and_then(|planned| planned.manifest.as_ref()).map(|m| &m.fingerprint)
-                };
-                let key = stage.settings.key(&outside, inputs(stage, fingerprint));
-                let live = outside.corpus.has_standard_input();
-                condition(&output, manifest.as_ref(), &key, begun, live)
+                Condition::Stale { reasons: own }
             };
             let estimate = estimate(stage, &outside, manifest.as_ref(), &mut sizes);
             let (id, kind) = (stage.id.clone(), stage.kind.name());
@@ -130,10 +136,14 @@ pub(crate) fn condition(
     output: &Path,
     manifest: Option<&Manifest>,
     key: &StageKey,
-    begun: bool,
     live: bool,
 ) -> Condition {
-    let Some(manifest) = manifest else { return Condition::Missing { begun } };
+    let Some(manifest) = manifest else {
+        // Units depend on the whole key, and on how the work is done; token shards on less.
+        let tokens = key.stage == Kind::Tokenize.name();
+        let begun = is_begun(output, |purpose| tokens || purpose.starts_with(&key.hash()));
+        return Condition::Missing { begun };
+    };
     let mut reasons = differences(&manifest.key, key);
     if live {
         reasons = vec!["it reads standard input, which can't be compared".to_owned()];
@@ -182,7 +192,7 @@ fn differences(old: &StageKey, new: &StageKey) -> Vec<String> {
 /// The stages that `--only`, `--from` and `--to` select, in order.
 ///
 /// # Errors
-/// If one of them names no stage.
+/// If one of them names no stage, or there is none that all of them select.
 pub fn resolve_selection(
     definition: &Definition,
     only: &[String],
@@ -215,13 +225,17 @@ pub fn resolve_selection(
             upstream.extend(stage.inputs.iter().map(String::as_str));
         }
     }
-    Ok(ids
+    let selected: Vec<String> = ids
         .into_iter()
         .filter(|id| only.is_empty() || only.iter().any(|name| name == id))
         .filter(|id| from.is_none() || downstream.contains(id))
         .filter(|id| to.is_none() || upstream.contains(id))
         .map(str::to_owned)
-        .collect())
+        .collect();
+    match selected.is_empty() && !definition.stages.is_empty() {
+        true => Err(Error::NothingSelected),
+        false => Ok(selected),
+    }
 }
 
 #[cfg(test)]

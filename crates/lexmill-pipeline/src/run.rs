@@ -225,14 +225,13 @@ fn one(
     };
     let key = stage.settings.key(outside, inputs(stage, fingerprint));
     let output = directory.join(&stage.id);
-    let begun = directory.join(format!("{}.partial", stage.id)).is_dir();
     let live = outside.corpus.has_standard_input();
     let damage = damaged.get(&stage.id);
     let existing = match damage {
         None => Manifest::read(&output)?,
         Some(_) => Manifest::read(&output).ok().flatten(),
     };
-    let mut found = condition(&output, existing.as_ref(), &key, begun, live);
+    let mut found = condition(&output, existing.as_ref(), &key, live);
     if let Some(damage) = damage {
         found = match found {
             Condition::Stale { mut reasons } => {
@@ -356,7 +355,7 @@ pub fn run_stage(
     let live = outside.corpus.has_standard_input();
     settle(output)?;
     let existing = Manifest::read(output)?;
-    let found = condition(output, existing.as_ref(), &key, false, live);
+    let found = condition(output, existing.as_ref(), &key, live);
     if let (Condition::Fresh, Some(manifest)) = (&found, existing) {
         observer.fresh(name, kind);
         return Ok(manifest);

@@ -37,4 +37,4 @@ pub use integrity::{Damage, is_sealed, read_sealed, write_sealed};
 pub use lock::{RunLock, is_held};
 pub use manifest::{Manifest, StageKey};
 pub use progress::{Event, Progress, Resources, Stop, open_files};
-pub use stage::{StageWriter, UnitRecord, partial_damage, settle};
+pub use stage::{StageWriter, UnitRecord, is_begun, partial_damage, settle};

@@ -229,9 +229,18 @@ fn journal_lines(journal: &[u8]) -> impl Iterator<Item = Option<UnitRecord>> {
 }
 
 /// Whether the first line of a journal, which says what it is for, is what was written.
-fn header_is_whole(journal: &[u8]) -> bool {
+/// What the units of a journal depend on, if its first line is whole.
+fn purpose_of(journal: &[u8]) -> Option<String> {
     let first = journal.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    std::str::from_utf8(first).ok().and_then(unseal::<Value>).is_some()
+    let header = std::str::from_utf8(first).ok().and_then(unseal::<Value>)?;
+    Some(header["purpose"].as_str()?.to_owned())
+}
+
+/// Whether the directory `target` was begun, and for a purpose that holds: then
+/// [`begin`](StageWriter::begin) takes it up again.
+pub fn is_begun(target: &Path, purpose: impl Fn(&str) -> bool) -> bool {
+    let journal = beside(target, ".partial").join(JOURNAL);
+    std::fs::read(journal).is_ok_and(|bytes| purpose_of(&bytes).is_some_and(|of| purpose(&of)))
 }
 
 /// The units of a journal whose files are what they were.
@@ -244,9 +253,14 @@ fn units_done(
 ) -> Result<BTreeMap<String, UnitRecord>> {
     let first = journal.split(|&byte| byte == b'\n').next();
     if first != Some(header.as_bytes()) {
-        if !header_is_whole(journal) {
-            let path = directory.join(JOURNAL);
+        let path = directory.join(JOURNAL);
+        if purpose_of(journal).is_none() {
             tracing::warn!("{path:?} is damaged: what was begun is done again");
+        } else if journal_lines(journal).any(|record| record.is_some()) {
+            tracing::warn!(
+                "what was begun in {directory:?} has other settings or inputs: it is removed, and all \
+                 is done anew"
+            );
         }
         return Ok(BTreeMap::new());
     }
@@ -297,7 +311,7 @@ pub fn partial_damage(
         problem: "a line is not what was written".to_owned(),
     };
     let (mut found, mut units) = (Vec::new(), BTreeMap::new());
-    if !header_is_whole(&journal) {
+    if purpose_of(&journal).is_none() {
         found.push(line_damaged());
     }
     for record in journal_lines(&journal) {

@@ -35,6 +35,11 @@ const CHECKPOINT: &str = "checkpoint";
 const STRATA: u64 = 2;
 const CELLS: u64 = 3;
 
+/// A mean loss that training does not come back from: of a model of zeros it is ln² x / 2, less than
+/// 1,000 for any count.
+const HOPELESS: f64 = 1e6;
+const NOT_FINITE: &str = "a parameter is no longer a finite number";
+
 /// Where training stands.
 struct State {
     parameters: Parameters,
@@ -295,13 +300,16 @@ impl Training<'_> {
     }
 
     fn check_finite(&self, state: &State) -> Result<()> {
-        if state.parameters.finite() { Ok(()) } else { Err(self.diverged(state.epochs.max(1))) }
+        match state.parameters.finite() {
+            true => Ok(()),
+            false => Err(self.diverged(state.epochs.max(1), NOT_FINITE.to_owned())),
+        }
     }
 
-    fn diverged(&self, epoch: u32) -> Error {
+    fn diverged(&self, epoch: u32, what: String) -> Error {
         Error::Diverged {
             epoch,
-            what: "a parameter is no longer a finite number".to_owned(),
+            what,
             advice: format!(
                 "Lower learning_rate (now {}) or gradient_clip (now {})",
                 self.settings.learning_rate, self.settings.gradient_clip
@@ -368,6 +376,9 @@ impl Training<'_> {
             }
         }
         let loss = state.tile_losses.iter().sum::<f64>() / self.cells as f64;
+        if loss >= HOPELESS {
+            return Err(self.diverged(state.epochs + 1, format!("the mean loss is {loss:.3e}")));
+        }
         state.losses.push(loss);
         state.tile_losses.fill(0.0);
         state.strata = 0;
@@ -442,7 +453,7 @@ impl Training<'_> {
                 }
                 drop((rows, columns));
                 if !loss.is_finite() {
-                    stop(Some(self.diverged(epoch + 1)));
+                    stop(Some(self.diverged(epoch + 1, NOT_FINITE.to_owned())));
                 }
                 if stopped.load(Ordering::SeqCst) {
                     break;

@@ -16,8 +16,10 @@ use super::stream;
 use super::subwords::WordRows;
 use crate::Result;
 
-/// Rows written or read at a time.
-const BATCH_ROWS: usize = 1 << 12;
+/// How many rows of so many numbers are written or read at a time.
+pub(crate) fn batch_rows(dim: usize) -> usize {
+    ((1 << 22) / dim.max(1)).clamp(1, 1 << 12)
+}
 
 /// Input and output rows.
 pub(crate) struct Model {
@@ -127,7 +129,7 @@ impl Shape<'_> {
         let mut table =
             TableWriter::create(path, &columns, metadata)?.on_threads(rayon::current_num_threads());
         let words: Vec<u32> = (0..self.vocabulary.len() as u32).collect();
-        for ids in words.chunks(BATCH_ROWS) {
+        for ids in words.chunks(batch_rows(dim)) {
             let vectors = |matrix: &Matrix| {
                 let mut numbers = Vec::with_capacity(ids.len() * dim);
                 ids.iter().for_each(|&id| matrix.extend(id, &mut numbers));
@@ -172,7 +174,7 @@ impl Shape<'_> {
         if !self.settings.hierarchical() {
             columns.push(CONTEXT_VECTOR);
         }
-        let table = TableReader::open(&path, Some(&columns), BATCH_ROWS)?;
+        let table = TableReader::open(&path, Some(&columns), batch_rows(self.settings.dimensions))?;
         check_rows(&path, table.rows(), self.vocabulary.len())?;
         let mut first = 0u32;
         for batch in table {
@@ -188,7 +190,11 @@ impl Shape<'_> {
             let words = self.vocabulary.len() as u32;
             let row_of: std::collections::HashMap<u32, u32> =
                 rows.buckets.iter().copied().zip(words..).collect();
-            let table = TableReader::open(&path, Some(&[BUCKET, VECTOR]), BATCH_ROWS)?;
+            let table = TableReader::open(
+                &path,
+                Some(&[BUCKET, VECTOR]),
+                batch_rows(self.settings.dimensions),
+            )?;
             check_rows(&path, table.rows(), rows.buckets.len())?;
             for batch in table {
                 let batch = batch?;
@@ -203,7 +209,8 @@ impl Shape<'_> {
         }
         if self.settings.hierarchical() {
             let path = directory.join(NODES);
-            let table = TableReader::open(&path, Some(&[VECTOR]), BATCH_ROWS)?;
+            let table =
+                TableReader::open(&path, Some(&[VECTOR]), batch_rows(self.settings.dimensions))?;
             check_rows(&path, table.rows(), self.output.rows())?;
             let mut first = 0u32;
             for batch in table {
@@ -245,7 +252,7 @@ fn write_rows(
     let dim = matrix.dim;
     let columns = [(key, ColumnType::U32), (VECTOR, ColumnType::Vector(dim))];
     let mut table = TableWriter::create(path, &columns, metadata)?;
-    for rows in rows.chunks(BATCH_ROWS) {
+    for rows in rows.chunks(batch_rows(dim)) {
         let mut numbers = Vec::with_capacity(rows.len() * dim);
         rows.iter().for_each(|&(_, row)| matrix.extend(row, &mut numbers));
         let keys = rows.iter().map(|&(key, _)| key).collect();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use lexmill_vocab::Subwords;
 use serde::{Deserialize, Serialize};
 
+use super::matrix::Matrix;
 use super::step::Saturation;
 use crate::scoring::{Scoring, is_one, is_zero};
 
@@ -444,8 +445,23 @@ impl Word2vecSettings {
     }
 
     /// Bytes of memory for a window in a batch, words having so many rows: measured, and rounded up.
-    pub(crate) fn window_bytes(&self, rows: u64) -> u64 {
-        60 + 20 * self.contexts() * self.pieces() + 24 * rows
+    /// The fewer windows a batch has, the less they share: words, of which each has a list of its rows
+    /// with n-grams, and `lists` where its parts start.
+    pub(crate) fn window_bytes(&self, rows: u64, lists: u64) -> u64 {
+        let (contexts, windows) = (self.contexts(), u64::from(self.batch_windows));
+        // Of n tokens about n^0.8 are different words.
+        let words = match self.architecture {
+            Architecture::Skipgram => 1.0,
+            Architecture::Cbow => (contexts as f64).powf(0.8) / (windows as f64).powf(0.2),
+        };
+        let words = (24 * rows) as f64 * words.max(1.0);
+        60 + 20 * contexts * self.pieces() + words as u64 + 4 * lists / windows
+    }
+
+    /// Bytes of memory for the inputs of a batch of at most so many windows, with the sums of words, all
+    /// of them twice.
+    pub(crate) fn batch_bytes(&self, windows: usize) -> u64 {
+        4 * Matrix::bytes(windows.min(self.batch_windows as usize), self.dimensions)
     }
 
     /// The learning rate when this part of all tokens of all epochs is done.

@@ -11,11 +11,8 @@ use lexmill_store::table::TableReader;
 use lexmill_store::{Manifest, Progress};
 
 use super::matrix::Matrix;
-use super::model::{Model, Shape};
+use super::model::{Model, Shape, batch_rows};
 use crate::{Error, Result};
-
-/// Rows read at a time.
-const BATCH_ROWS: usize = 1 << 12;
 
 /// What the vectors at `path` are, in one hash: a model's stage directory by its fingerprint, a file by
 /// its content.
@@ -32,6 +29,17 @@ pub fn start_hash(path: &Path) -> Result<String> {
 /// Whether `path` is a finished stage that holds a model.
 fn is_model(path: &Path) -> bool {
     path.join(PARAMETERS).is_file()
+}
+
+/// Bytes of memory for the vectors at `path` while the model takes them over: those of a file are read
+/// whole, and text has more bytes than its numbers. Compressed, they are taken to have four times as
+/// many.
+pub(crate) fn start_bytes(path: &Path) -> u64 {
+    let packed = |ending| ["gz", "zst", "bz2", "xz"].iter().any(|known| ending == *known);
+    let times = if path.extension().is_some_and(packed) { 4 } else { 1 };
+    let length = |file: std::fs::Metadata| if file.is_file() { file.len() } else { 0 };
+    // What can't be read says so later.
+    std::fs::metadata(path).map_or(0, length).saturating_mul(times)
 }
 
 /// Sets the rows of the words that are in the model or the embeddings at `path`; others stay as they
@@ -76,7 +84,7 @@ pub(crate) fn start_from(
         columns.push(CONTEXT_VECTOR);
     }
     let mut found = 0;
-    for batch in TableReader::open(&parameters, Some(&columns), BATCH_ROWS)? {
+    for batch in TableReader::open(&parameters, Some(&columns), batch_rows(model.input.dim))? {
         let batch = batch?;
         let (vectors, dim) = batch.vectors(vector)?;
         check_dim(&parameters, dim, &model.input)?;
@@ -103,7 +111,9 @@ pub(crate) fn start_from(
         let first = shape.vocabulary.len() as u32;
         let row_of: HashMap<u32, u32> = rows.buckets.iter().copied().zip(first..).collect();
         let ngrams = path.join(NGRAMS);
-        for batch in TableReader::open(&ngrams, Some(&[BUCKET, VECTOR]), BATCH_ROWS)? {
+        for batch in
+            TableReader::open(&ngrams, Some(&[BUCKET, VECTOR]), batch_rows(model.input.dim))?
+        {
             let batch = batch?;
             let (vectors, dim) = batch.vectors(VECTOR)?;
             check_dim(&ngrams, dim, &model.input)?;

@@ -32,8 +32,11 @@ pub(crate) fn read(
     to: &Sender<Result<Loaded>>,
 ) {
     let mut skip = from;
+    // One without tokens at the end would come to the next epoch, but not to a run that is taken up
+    // again there.
+    let end = shards.iter().rposition(|shard| shard.tokens > 0).map_or(0, |last| last + 1);
     for _ in epochs {
-        for shard in shards {
+        for shard in &shards[..end] {
             if skip > 0 && skip >= shard.tokens {
                 skip -= shard.tokens;
                 continue;
@@ -112,8 +115,8 @@ impl Portions {
                             self.left -= start as u64;
                             (shard?, start)
                         }
-                        // The reader is gone, and has said why before.
-                        Err(_) => break,
+                        // Why it ended early it has sent before, and that has ended the run.
+                        Err(_) => panic!("the reader of shards is there until all are read"),
                     }
                 }
             };

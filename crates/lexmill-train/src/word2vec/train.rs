@@ -28,7 +28,7 @@ use super::matrix::{Layout, width};
 use super::model::{Model, Shape};
 use super::noise::Noise;
 use super::settings::Word2vecSettings;
-use super::start::start_from;
+use super::start::{start_bytes, start_from};
 use super::step::{Draw, GROUP, Pair, Scratch, Step, negatives};
 use super::stream;
 use super::subwords::WordRows;
@@ -40,7 +40,7 @@ use crate::team::Team;
 use crate::{Error, METRICS, Result};
 
 /// Raised when the same settings and tokens give other bytes.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 const CHECKPOINT: &str = "checkpoint";
 /// Examples that are trained before as many others are held against their negatives.
@@ -153,6 +153,8 @@ pub fn run(
         false => BlockLayout::automatic_blocks(words),
         true => BlockLayout::automatic_blocks(words).min(COMPOSED_BLOCKS),
     });
+    // Each block has words, so that there is something to draw negatives from.
+    let blocks = blocks.min(1 << words.max(1).ilog2());
     // Where tiles are trained in strata, they have to be large enough for it.
     let output_blocks = match settings.composed() && !settings.one_target() {
         true => blocks.min(COMPOSED_TILE_BLOCKS),
@@ -174,7 +176,7 @@ pub fn run(
         output: &output_layout,
     };
     let watch = Watch::new(settings.scoring(), scorer, settings.epochs);
-    check_memory(&shape, tree.as_ref(), watch, resources)?;
+    check_memory(&shape, tree.as_ref(), watch, &shards, resources)?;
     let noise = match settings.hierarchical() {
         true => Vec::new(),
         false => Noise::blocks(&vocabulary, dealt, settings.noise_exponent),
@@ -246,21 +248,37 @@ fn check_memory(
     shape: &Shape<'_>,
     tree: Option<&Tree>,
     watch: Watch<'_>,
+    shards: &[Shard],
     resources: &Resources,
 ) -> Result<()> {
     let (settings, words) = (shape.settings, shape.vocabulary.len());
     // Besides the parameters: words and lists, a portion with its examples, the shards on their way,
-    // a row group of the table while it is written, and the program itself.
+    // a few rows of the tables while they are written, and the program itself.
     let lists = shape.rows.map_or(0, WordRows::bytes) + tree.map_or(0, Tree::bytes);
-    let window = settings.window_bytes(shape.rows.map_or(0, |rows| rows.mean(words)));
     let batches = match settings.composed() {
-        true => (cuts_at_once(resources) * CUT_TOKENS) as u64 * window,
+        true => {
+            let (input, output) =
+                (u64::from(shape.input.blocks()), u64::from(shape.output.blocks()));
+            let rows = shape.rows.map_or(0, |rows| rows.mean(words));
+            let window = settings.window_bytes(rows, output * output + input);
+            // What is counted of words while windows are dealt out.
+            let counts = 4 * (words * resources.threads.max(1)) as u64;
+            (cuts_at_once(resources) * CUT_TOKENS) as u64 * window
+                + counts
+                + settings.batch_bytes(CUT_TOKENS)
+        }
         false => 0,
     };
     let examples = settings.portion_bytes() + batches;
-    // What works on a portion is gone while an epoch is scored, but need not have been given back.
+    // One is worked on, one is loaded and one waits.
+    let loaded = shards.iter().map(|shard| 4 * shard.tokens + 12 * shard.documents).max();
+    let loaded = 3 * loaded.unwrap_or(0);
+    // What works on a portion is not there yet while vectors to start from are taken over, and gone
+    // while an epoch is scored, but need not have been given back.
+    let start = settings.initial_vectors.as_deref().map_or(0, start_bytes);
     let scoring = watch.bytes(words, settings.dimensions);
-    let needed = shape.bytes() + lists + words as u64 * 60 + examples + scoring + (96 << 20);
+    let working = (examples + scoring).max(start);
+    let needed = shape.bytes() + lists + words as u64 * 60 + working + loaded + (96 << 20);
     if needed > resources.memory_bytes {
         return Err(Error::Memory {
             words,

@@ -15,8 +15,9 @@ use crate::word2vec::text::{START, contexts};
 pub(super) const CLASSES: usize = 2;
 /// Words whose rows one worker sums at a time.
 pub(super) const PART: usize = 64;
-/// How often one word may stand in the inputs of a batch. Subsampling keeps natural text far below.
-const MOST: u32 = 200;
+/// How often one word may stand in the inputs of a batch: it takes all their gradients at once, and of
+/// some hundred it would leap. Subsampling keeps natural text below.
+const MOST: u32 = 64;
 /// Strips of the text that a batch has runs of windows from.
 const RUNS: usize = 64;
 
@@ -155,25 +156,37 @@ impl Batching<'_> {
             let mut runs: Vec<&[Window]> = runs_of(run).collect();
             first += run;
             random.shuffle(&mut runs);
-            done += runs.iter().map(|run| run.len()).sum::<usize>();
-            let end = start + tokens * done / windows.len();
-            let batch = runs.concat();
-            let mut order = Vec::with_capacity(batch.len());
-            let firsts: Vec<usize> = runs
-                .iter()
-                .scan(0, |next, run| {
-                    *next += run.len();
-                    Some(*next - run.len())
-                })
-                .collect();
-            for offset in 0..run {
-                let there = runs.iter().zip(&firsts).filter(|(run, _)| offset < run.len());
-                order.extend(there.map(|(_, first)| first + offset));
+            // Of fewer strips, where that is not short enough.
+            let mut parts = vec![&runs[..]];
+            while let Some(runs) = parts.pop() {
+                if run == 1
+                    && runs.len() > 1
+                    && self.repeats(runs.iter().copied(), &around, &mut counts)
+                {
+                    let (before, after) = runs.split_at(runs.len() / 2);
+                    parts.extend([after, before]);
+                    continue;
+                }
+                done += runs.iter().map(|run| run.len()).sum::<usize>();
+                let end = start + tokens * done / windows.len();
+                let batch = runs.concat();
+                let mut order = Vec::with_capacity(batch.len());
+                let firsts: Vec<usize> = runs
+                    .iter()
+                    .scan(0, |next, run| {
+                        *next += run.len();
+                        Some(*next - run.len())
+                    })
+                    .collect();
+                for offset in 0..run {
+                    let there = runs.iter().zip(&firsts).filter(|(run, _)| offset < run.len());
+                    order.extend(there.map(|(_, first)| first + offset));
+                }
+                batches.push(match self.architecture {
+                    Architecture::Cbow => self.cbow(&batch, &order, &around, end),
+                    Architecture::Skipgram => self.skipgram(&batch, &order, &around, end),
+                });
             }
-            batches.push(match self.architecture {
-                Architecture::Cbow => self.cbow(&batch, &order, &around, end),
-                Architecture::Skipgram => self.skipgram(&batch, &order, &around, end),
-            });
         }
         batches
     }
