@@ -568,6 +568,7 @@ impl Training<'_> {
         let (inputs, outputs) = (self.inputs, self.outputs);
         let batching = Batching {
             architecture: settings.architecture,
+            words: self.shape.vocabulary.len(),
             rows: self.shape.rows,
             windows: settings.batch_windows as usize,
             outputs,
@@ -658,7 +659,13 @@ impl Training<'_> {
         Error::Diverged {
             epoch,
             what,
-            advice: format!("Lower learning_rate (now {})", self.settings.learning_rate),
+            advice: match self.settings.composed() {
+                true => format!(
+                    "Lower learning_rate (now {}) or batch_windows (now {})",
+                    self.settings.learning_rate, self.settings.batch_windows
+                ),
+                false => format!("Lower learning_rate (now {})", self.settings.learning_rate),
+            },
             kept: self.kept.clone(),
         }
     }

@@ -15,9 +15,12 @@ use crate::word2vec::text::{START, contexts};
 pub(super) const CLASSES: usize = 2;
 /// Words whose rows one worker sums at a time.
 pub(super) const PART: usize = 64;
-/// How often one word may stand in the inputs of a batch: it takes all their gradients at once, and of
-/// some hundred it would leap. Subsampling keeps natural text below.
-const MOST: u32 = 64;
+/// How often one word may stand in the inputs of a batch: it takes all their gradients at once, and
+/// of too many it would leap. Subsampling keeps natural text far below.
+const MOST: u32 = 200;
+/// The same of vocabularies of fewer than [`FEW`] words, in which all the others leap with it.
+const MOST_OF_FEW: u32 = 32;
+const FEW: usize = 1000;
 /// Strips of the text that a batch has runs of windows from.
 const RUNS: usize = 64;
 
@@ -87,6 +90,8 @@ fn by_class(ids: &[u32], starts: &mut Vec<u32>, all: &mut Vec<u32>) {
 #[derive(Clone, Copy)]
 pub(crate) struct Batching<'a> {
     pub(crate) architecture: Architecture,
+    /// Words of the vocabulary.
+    pub(crate) words: usize,
     pub(crate) rows: Option<&'a WordRows>,
     pub(crate) windows: usize,
     pub(crate) outputs: Outputs<'a>,
@@ -219,7 +224,7 @@ impl Batching<'_> {
                 Architecture::Cbow => around[contexts(run)].iter().for_each(|&word| forget(word)),
             }
         }
-        most > MOST
+        most > if self.words < FEW { MOST_OF_FEW } else { MOST }
     }
 
     /// Groups of about the same size, as many as output blocks.

@@ -58,6 +58,7 @@ impl Lab {
             matrix.randomize(0.6, |row| Random::named(&[role as u64, u64::from(row)]));
         }
         let batching = Batching {
+            words: WORDS,
             architecture: settings.architecture,
             rows: rows.as_ref(),
             windows: 64,
