@@ -381,6 +381,25 @@ fn a_model_that_does_not_fit() {
 }
 
 #[test]
+fn what_is_missing_is_missed_at_its_stage_beside_other_mistakes() {
+    let lab = Lab::new();
+    lab.write(
+        "p.toml",
+        "[stages.a]\nkind = \"tokenize\"\ninput = [\"a.txt\"]\n\n\
+         [stages.b]\nkind = \"tokenize\"\ninput = [\"a.txt\"]\nsegmenter = \"pattern\"\n\n\
+         [stages.w]\nkind = \"vocabulary\"\ntokens = \"a\"\n\n\
+         [stages.m]\nkind = \"skipgram\"\ntokens = \"a\"\nvocabulary = \"w\"\n\
+         windw = 3\nwindow = 0\n",
+    );
+    lab.run("validate p.toml").failed(&[
+        "p.toml:5:9: pattern must be given",
+        "p.toml:18:1: unknown field \"windw\"",
+        "p.toml:19:1: window must be from 1 to 1000",
+        "3 problems",
+    ]);
+}
+
+#[test]
 fn training_that_diverges() {
     let lab = Lab::small();
     for set in ["learning_rate=1e30", "learning_rate=1e38"] {

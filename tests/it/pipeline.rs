@@ -342,6 +342,15 @@ fn a_run_can_be_quiet_or_speak_json() {
     let epochs = about("glove", "epoch");
     assert_eq!(epochs.iter().map(|e| e["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
     assert!(epochs.iter().all(|epoch| epoch["loss"].as_f64() > Some(0.0)), "{epochs:?}");
+    // So are errors, of which there is one.
+    for args in ["run none.toml", "run p.toml --dir j --only none"] {
+        let outcome = lab.run(&format!("{args} --log-format json"));
+        assert_eq!(outcome.code, Some(1));
+        let lines: Vec<Value> =
+            outcome.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((lines.len(), &lines[0]["level"]), (1, &"ERROR".into()), "{lines:?}");
+        assert!(lines[0]["message"].as_str().unwrap().contains("none"), "{lines:?}");
+    }
     let again = lab.run("run p.toml --dir j --log-format json").done();
     assert_eq!(again.stderr.matches("\"message\":\"fresh\"").count(), 5, "{}", again.stderr);
 }

@@ -20,16 +20,17 @@ fn main() -> ExitCode {
         }
     }));
     logging::start(&request.settings);
+    let format = request.settings.log_format;
     match commands::execute(request) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads our output has enough of it.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) if let Some(code) = signals::exit_code() => {
-            output::tell(&format!("{error}"));
+            output::end_with(&format!("{error}"), format);
             ExitCode::from(code)
         }
         Err(error) => {
-            output::complain(&error);
+            output::complain(&error, format);
             ExitCode::FAILURE
         }
     }

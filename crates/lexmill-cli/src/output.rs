@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 
+use crate::args::LogFormat;
+
 /// Writes data to standard output.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
@@ -17,8 +19,16 @@ pub(crate) fn tell(text: &str) {
     let _told = writeln!(io::stderr(), "{text}");
 }
 
+/// Tells why the program ends, as a message of the libraries where these are JSON.
+pub(crate) fn end_with(text: &str, format: LogFormat) {
+    match format {
+        LogFormat::Text => tell(text),
+        LogFormat::Json => tracing::error!("{text}"),
+    }
+}
+
 /// Tells of an error, with its causes where they add something.
-pub(crate) fn complain(error: &anyhow::Error) {
+pub(crate) fn complain(error: &anyhow::Error, format: LogFormat) {
     let mut text = format!("error: {error}");
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
@@ -26,7 +36,7 @@ pub(crate) fn complain(error: &anyhow::Error) {
             text += &format!("\n  because: {cause}");
         }
     }
-    tell(&text);
+    end_with(&text, format);
 }
 
 /// Whether the error is that nobody reads our output any more.

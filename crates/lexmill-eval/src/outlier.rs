@@ -69,7 +69,8 @@ pub fn shares(positions: &[Option<f64>], resamples: usize, seed: u64) -> [Share;
             Some(sum / known.len() as f64)
         });
         let score = if known.is_empty() { f64::NAN } else { sum / known.len() as f64 };
-        Share { score, interval, oov_wrong: sum / positions.len() as f64 }
+        // An empty sum is −0.
+        Share { score, interval, oov_wrong: sum / positions.len() as f64 + 0.0 }
     })
 }
 

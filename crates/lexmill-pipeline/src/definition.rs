@@ -305,7 +305,12 @@ fn check(
         let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
         match set.iter().any(|set| path.starts_with(set)) {
             true => None,
-            false => Some(places.get(&path).cloned().unwrap_or(0..0)),
+            // What is not there is missed where the table begins that it belongs to.
+            false => {
+                let mut upwards = (1..=path.len()).rev();
+                let nearest = upwards.find_map(|parts| places.get(&path[..parts]));
+                Some(nearest.cloned().unwrap_or(0..0))
+            }
         }
     };
     let known = ["name", "seed", "neighbors", "stages", "test"];
@@ -557,12 +562,13 @@ fn draft(
 /// Settings out of a table of fields, each mistake at its field.
 pub(crate) fn settings(
     kind: Kind,
-    table: toml::Table,
+    mut table: toml::Table,
     place: impl Fn(&str) -> Place,
     problems: &mut Vec<Problem>,
 ) -> Option<Settings> {
     let before = problems.len();
     let known = || fields(kind).iter().map(|field| field.name);
+    let mut unknown = Vec::new();
     for (field, value) in &table {
         let span = place(field);
         if !known().any(|name| name == field) {
@@ -571,6 +577,7 @@ pub(crate) fn settings(
                 .or_else(|| Some(format!("a {} stage has {}", kind.name(), list(known()))));
             let message = format!("unknown field {field:?}");
             problems.push(Problem::at(&span, message).help(hint));
+            unknown.push(field.clone());
             continue;
         }
         // One field at a time, so that a mistake is shown at its own.
@@ -580,9 +587,11 @@ pub(crate) fn settings(
             problems.push(Problem::at(&span, format!("{field}: {message}")));
         }
     }
-    if problems.len() > before {
+    // Without those that are unknown, the others can be looked at together.
+    if problems.len() > before + unknown.len() {
         return None;
     }
+    unknown.iter().for_each(|field| _ = table.remove(field));
     match kind.settings(table) {
         Err(error) => {
             problems.push(Problem::at(&Some(0..0), error.message()));
@@ -592,7 +601,7 @@ pub(crate) fn settings(
             for (field, message) in settings.problems() {
                 problems.push(Problem::at(&place(field), format!("{field} {message}")));
             }
-            Some(settings)
+            unknown.is_empty().then_some(settings)
         }
     }
 }
