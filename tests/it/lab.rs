@@ -21,7 +21,7 @@ pub(crate) struct Lab {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     /// `None` if a signal ended it.
-    code: Option<i32>,
+    pub(crate) code: Option<i32>,
     /// What it wrote to standard output.
     pub(crate) stdout: String,
     /// What it wrote to standard error.
