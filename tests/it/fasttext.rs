@@ -64,6 +64,11 @@ fn a_bin_answers_for_any_word() {
     assert_eq!(lab.run("vector v.vec ab cat").done().stdout, "ab 1 0.25\ncat 0.1 1\n");
     lab.run("vector v.vec ab AB").failed(&["\"AB\" is not among the 2 words", "\"ab\" is"]);
     let whole = bin();
+    lab.write("whole.bin", &whole);
+    let outcome = lab.run("convert whole.bin words.fasttext.bin").done();
+    assert!(outcome.stderr.contains("the n-grams of whole.bin are left out"), "{outcome:?}");
+    let outcome = lab.run("convert whole.bin words.vec").done();
+    assert!(!outcome.stderr.contains("n-grams"), "{outcome:?}");
     lab.write("cut.bin", &whole[..whole.len() - 1]);
     lab.run("vector cut.bin cat").failed(&["cut.bin", "was cut off"]);
     lab.run("neighbors cut.bin cat").failed(&["cut.bin", "was cut off"]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lexmill_store::table::TableReader;
 use serde_json::Value;
 
-use crate::lab::{Lab, SMALL, STAGES, Stamps, set_age};
+use crate::lab::{Lab, Outcome, SMALL, STAGES, Stamps, set_age};
 
 const FRESH: [&str; 5] = ["fresh"; 5];
 
@@ -324,6 +324,17 @@ fn a_run_is_followed_from_outside_and_held_against_a_second() {
 }
 
 #[test]
+fn a_stage_with_other_settings_is_stale_whatever_its_inputs_will_be() {
+    let lab = Lab::small();
+    lab.run("run p.toml --dir r").done();
+    let changed = "--set stages.words.min_count=2 --set stages.glove.epochs=5";
+    let plan = lab.run(&format!("plan p.toml --dir r {changed}")).done().stdout;
+    assert!(plan.contains("epochs was 3, is 5"), "{plan}");
+    let conditions = lab.conditions(&format!("p.toml --dir r {changed}"));
+    assert_eq!(conditions, ["fresh", "stale", "stale?", "stale", "stale?"]);
+}
+
+#[test]
 fn a_run_can_be_quiet_or_speak_json() {
     let lab = Lab::small();
     let quiet = lab.run("run p.toml --dir q --quiet").done();
@@ -344,7 +355,8 @@ fn a_run_can_be_quiet_or_speak_json() {
     assert!(epochs.iter().all(|epoch| epoch["loss"].as_f64() > Some(0.0)), "{epochs:?}");
     // So are errors, of which there is one.
     for args in ["run none.toml", "run p.toml --dir j --only none"] {
-        let outcome = lab.run(&format!("{args} --log-format json"));
+        let mut command = lab.command(&format!("{args} --log-format json"));
+        let outcome = Outcome::of(command.env("LEXMILL_LOG", "off"));
         assert_eq!(outcome.code, Some(1));
         let lines: Vec<Value> =
             outcome.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

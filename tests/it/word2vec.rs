@@ -256,6 +256,19 @@ fn kills_in_the_middle_of_epochs_do_not_show() {
     assert!(resumed > 0 && log.lines().any(|line| middle(&line)), "{log}");
 }
 
+/// Starts a run, and kills it when a stage has a checkpoint after an epoch.
+fn kill_after_an_epoch(lab: &Lab, run: &str, stage: &str) {
+    let mut child = lab.start(&format!("run p.toml --dir {run} --checkpoint-epochs 1"), "log");
+    let journal = lab.path(&format!("{run}/{stage}.partial/journal.jsonl"));
+    let begun = Instant::now();
+    let kept = || std::fs::read_to_string(&journal).is_ok_and(|j| j.contains("\"checkpoint\""));
+    while !kept() && begun.elapsed().as_secs() < 60 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn a_shard_without_tokens_at_the_end_does_not_show_after_a_kill() {
     let lab = Lab::new();
@@ -270,15 +283,7 @@ fn a_shard_without_tokens_at_the_end_does_not_show_after_a_kill() {
     assert_eq!(last.rows, 0, "{last:?}");
     lab.run("run p.toml --dir killed --to words").done();
     for name in ["sg", "cbow"] {
-        let mut child = lab.start("run p.toml --dir killed --checkpoint-epochs 1", "log");
-        let journal = lab.path(&format!("killed/{name}.partial/journal.jsonl"));
-        let begun = Instant::now();
-        let kept = || std::fs::read_to_string(&journal).is_ok_and(|j| j.contains("\"epochs\":2"));
-        while !kept() && begun.elapsed().as_secs() < 60 {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
+        kill_after_an_epoch(&lab, "killed", name);
         assert!(!lab.path(&format!("killed/{name}")).exists(), "it was over before it was killed");
         let outcome = lab.run(&format!("run p.toml --dir killed --to {name}")).done();
         assert!(outcome.stderr.contains("  goes on after "), "{}", outcome.stderr);
@@ -292,16 +297,7 @@ fn what_was_begun_with_other_settings_is_said_to_be_dropped() {
     lab.write("corpus/a.txt", text(1, 20_000));
     let models = [("sg", "kind = \"skipgram\"")];
     lab.write("p.toml", pipeline(&models, 2, "dimensions = 8\nepochs = 2000\nsample = 0"));
-    let mut child = lab.start("run p.toml --dir r --checkpoint-epochs 1", "log");
-    let journal = lab.path("r/sg.partial/journal.jsonl");
-    let begun = Instant::now();
-    while !std::fs::read_to_string(&journal).is_ok_and(|j| j.contains("\"epochs\":1"))
-        && begun.elapsed().as_secs() < 60
-    {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    kill_after_an_epoch(&lab, "r", "sg");
     let said = |args: &str| lab.run(&format!("plan p.toml --dir r {args}")).done().stdout;
     assert!(said("").contains("begun: goes on where it stopped"), "{}", said(""));
     let other = "--set stages.sg.dimensions=9 --set stages.sg.epochs=2";

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
+use serde_json::json;
 
 use crate::args::LogFormat;
 
@@ -19,11 +20,12 @@ pub(crate) fn tell(text: &str) {
     let _told = writeln!(io::stderr(), "{text}");
 }
 
-/// Tells why the program ends, as a message of the libraries where these are JSON.
+/// Tells why the program ends, as an object where messages are JSON. Whatever `LEXMILL_LOG` leaves out,
+/// it is told.
 pub(crate) fn end_with(text: &str, format: LogFormat) {
     match format {
         LogFormat::Text => tell(text),
-        LogFormat::Json => tracing::error!("{text}"),
+        LogFormat::Json => tell(&json!({ "level": "ERROR", "message": text }).to_string()),
     }
 }
 

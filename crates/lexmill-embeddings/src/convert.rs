@@ -106,7 +106,7 @@ pub fn convert(
         sync_directory(parent(to))?;
         return Ok(Converted { format, rows: file.rows, dim, not_found: 0, files: vec![file] });
     }
-    if format == Format::FasttextBin && SubwordVectors::open(from)?.is_some() {
+    if format == Format::FasttextBin && SubwordVectors::are_at(from)? {
         progress.report(Event::Notice(format!(
             "the n-grams of {} are left out: the .bin has vectors for the words in it, none for others",
             from.display()

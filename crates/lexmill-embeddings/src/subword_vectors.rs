@@ -1,7 +1,7 @@
 //! Vectors for words that were never seen, from the n-grams they are made of.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lexmill_store::table::TableReader;
 use lexmill_store::{Error as StoreError, Manifest};
@@ -46,27 +46,27 @@ impl SubwordVectors {
     /// # Errors
     /// If it can't be read, is not whole, or contradicts itself.
     pub fn open(path: &Path) -> Result<Option<SubwordVectors>> {
-        if !path.is_dir() {
-            let mut start = Vec::new();
-            let file = std::fs::File::open(path).map_err(StoreError::io("open", path))?;
-            file.take(4).read_to_end(&mut start).map_err(StoreError::io("read", path))?;
-            return if FastTextFile::starts_like(&start) { of_file(path) } else { Ok(None) };
-        }
-        let Some(manifest) = Manifest::read(path)? else { return Ok(None) };
-        let has = |name: &str| manifest.files.iter().any(|file| file.path == name);
-        if manifest.key.stage == export::KIND {
-            // A .bin's words have the vectors of the other files only if W was chosen.
-            let name = Format::FasttextBin.file_name();
-            if !has(name) || !VectorChoice::keeps_words(&manifest) {
-                return Ok(None);
+        Ok(match place(path)? {
+            Place::Nowhere => None,
+            Place::File(file) => of_file(&file)?,
+            Place::Model(manifest) => {
+                manifest.expect_files(path, |_| true)?;
+                Some(SubwordVectors(Source::Model(Model::read(path)?)))
             }
-            return of_file(&path.join(name));
-        }
-        if !model::KINDS.contains(&manifest.key.stage.as_str()) || !has(NGRAMS) {
-            return Ok(None);
-        }
-        manifest.expect_files(path, |_| true)?;
-        Ok(Some(SubwordVectors(Source::Model(Model::read(path)?))))
+        })
+    }
+
+    /// Whether [`open`](SubwordVectors::open) would find n-grams; reads the dictionary of a `.bin` at
+    /// most.
+    ///
+    /// # Errors
+    /// If it can't be read, or contradicts itself.
+    pub fn are_at(path: &Path) -> Result<bool> {
+        Ok(match place(path)? {
+            Place::Nowhere => false,
+            Place::File(file) => of_file(&file)?.is_some(),
+            Place::Model(_) => true,
+        })
     }
 
     /// Floats of a vector.
@@ -111,6 +111,40 @@ impl SubwordVectors {
             Source::Model(model) => Ok(std::borrow::Cow::Borrowed(&model.embeddings)),
         }
     }
+}
+
+/// Where n-grams may be.
+enum Place {
+    Nowhere,
+    File(PathBuf),
+    /// Of this manifest.
+    Model(Box<Manifest>),
+}
+
+fn place(path: &Path) -> Result<Place> {
+    if !path.is_dir() {
+        let mut start = Vec::new();
+        let file = std::fs::File::open(path).map_err(StoreError::io("open", path))?;
+        file.take(4).read_to_end(&mut start).map_err(StoreError::io("read", path))?;
+        return Ok(match FastTextFile::starts_like(&start) {
+            true => Place::File(path.to_owned()),
+            false => Place::Nowhere,
+        });
+    }
+    let Some(manifest) = Manifest::read(path)? else { return Ok(Place::Nowhere) };
+    let has = |name: &str| manifest.files.iter().any(|file| file.path == name);
+    if manifest.key.stage == export::KIND {
+        // A .bin's words have the vectors of the other files only if W was chosen.
+        let name = Format::FasttextBin.file_name();
+        return Ok(match has(name) && VectorChoice::keeps_words(&manifest) {
+            true => Place::File(path.join(name)),
+            false => Place::Nowhere,
+        });
+    }
+    Ok(match model::KINDS.contains(&manifest.key.stage.as_str()) && has(NGRAMS) {
+        true => Place::Model(Box::new(manifest)),
+        false => Place::Nowhere,
+    })
 }
 
 fn of_file(path: &Path) -> Result<Option<SubwordVectors>> {

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use lexmill_store::{Manifest, Progress, StageKey, is_begun};
+use lexmill_tokenize::tokenize;
 use serde_json::Value;
 
 use crate::definition::{Definition, Stage, nearest};
 use crate::error::{Error, Result};
 use crate::estimate::{Estimate, Sizes, estimate};
-use crate::kinds::{Kind, Outside};
+use crate::kinds::Outside;
 
 /// How a stage stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,8 +141,11 @@ pub(crate) fn condition(
 ) -> Condition {
     let Some(manifest) = manifest else {
         // Units depend on the whole key, and on how the work is done; token shards on less.
-        let tokens = key.stage == Kind::Tokenize.name();
-        let begun = is_begun(output, |purpose| tokens || purpose.starts_with(&key.hash()));
+        let purpose = match key.stage == tokenize::KIND {
+            true => tokenize::purpose(key),
+            false => key.hash(),
+        };
+        let begun = is_begun(output, |begun| begun.starts_with(&purpose));
         return Condition::Missing { begun };
     };
     let mut reasons = differences(&manifest.key, key);

@@ -74,8 +74,8 @@ pub fn key(settings: &TokenizeSettings, corpus: &Corpus) -> StageKey {
     }
 }
 
-/// What can be said of a stage directory's shards without their corpus.
-fn purpose(key: &StageKey) -> String {
+/// What a stage directory's shards depend on, whatever other files the corpus has: as hash.
+pub fn purpose(key: &StageKey) -> String {
     StageKey { inputs: BTreeMap::new(), ..key.clone() }.hash()
 }
 

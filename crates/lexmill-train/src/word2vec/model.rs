@@ -174,7 +174,8 @@ impl Shape<'_> {
         if !self.settings.hierarchical() {
             columns.push(CONTEXT_VECTOR);
         }
-        let table = TableReader::open(&path, Some(&columns), batch_rows(self.settings.dimensions))?;
+        let batch_rows = batch_rows(self.settings.dimensions);
+        let table = TableReader::open(&path, Some(&columns), batch_rows)?;
         check_rows(&path, table.rows(), self.vocabulary.len())?;
         let mut first = 0u32;
         for batch in table {
@@ -190,11 +191,7 @@ impl Shape<'_> {
             let words = self.vocabulary.len() as u32;
             let row_of: std::collections::HashMap<u32, u32> =
                 rows.buckets.iter().copied().zip(words..).collect();
-            let table = TableReader::open(
-                &path,
-                Some(&[BUCKET, VECTOR]),
-                batch_rows(self.settings.dimensions),
-            )?;
+            let table = TableReader::open(&path, Some(&[BUCKET, VECTOR]), batch_rows)?;
             check_rows(&path, table.rows(), rows.buckets.len())?;
             for batch in table {
                 let batch = batch?;
@@ -209,8 +206,7 @@ impl Shape<'_> {
         }
         if self.settings.hierarchical() {
             let path = directory.join(NODES);
-            let table =
-                TableReader::open(&path, Some(&[VECTOR]), batch_rows(self.settings.dimensions))?;
+            let table = TableReader::open(&path, Some(&[VECTOR]), batch_rows)?;
             check_rows(&path, table.rows(), self.output.rows())?;
             let mut first = 0u32;
             for batch in table {

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use lexmill_embeddings::Embeddings;
 use lexmill_embeddings::model::{
     BUCKET, CONTEXT_VECTOR, KINDS, NGRAMS, OWN_VECTOR, PARAMETERS, VECTOR, WORD,
 };
+use lexmill_embeddings::{Embeddings, Packing};
 use lexmill_store::table::TableReader;
 use lexmill_store::{Manifest, Progress};
 
@@ -35,8 +35,7 @@ fn is_model(path: &Path) -> bool {
 /// whole, and text has more bytes than its numbers. Compressed, they are taken to have four times as
 /// many.
 pub(crate) fn start_bytes(path: &Path) -> u64 {
-    let packed = |ending| ["gz", "zst", "bz2", "xz"].iter().any(|known| ending == *known);
-    let times = if path.extension().is_some_and(packed) { 4 } else { 1 };
+    let times = if Packing::of_name(path) == Packing::None { 1 } else { 4 };
     let length = |file: std::fs::Metadata| if file.is_file() { file.len() } else { 0 };
     // What can't be read says so later.
     std::fs::metadata(path).map_or(0, length).saturating_mul(times)
