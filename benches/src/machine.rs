@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use lexmill_store::ByteSize;
 
@@ -35,6 +36,25 @@ pub(crate) fn root() -> &'static Path {
 /// How many threads can run at once.
 pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Nanoseconds that a cache line takes from one thread to another and back. Processors that share a
+/// cache take tens, those that don't hundreds; a virtual machine may be moved from one to the other.
+pub(crate) fn round_trip() -> f64 {
+    const TRIPS: u32 = 200_000;
+    let turn = AtomicU32::new(0);
+    let pass = |from: u32| {
+        while turn.load(Ordering::SeqCst) != from {
+            std::hint::spin_loop();
+        }
+        turn.store(from + 1, Ordering::SeqCst);
+    };
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| (0..TRIPS).for_each(|trip| pass(2 * trip)));
+        (0..TRIPS).for_each(|trip| pass(2 * trip + 1));
+    });
+    begun.elapsed().as_secs_f64() * 1e9 / f64::from(TRIPS)
 }
 
 fn machine() -> String {

@@ -12,6 +12,7 @@ use anyhow::{Result, bail};
 use crate::child;
 use crate::job::Job;
 use crate::lab::{Lab, remove};
+use crate::machine::round_trip;
 use crate::report::{Report, Spread, bar, markdown, say, seconds, thousands, times};
 use crate::word2vec::peers::{Peers, Program, Training};
 use crate::word2vec::{Compared, How, Model, TOKENS, WORDS};
@@ -83,8 +84,12 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
 
     // What two separate runs of one thread gain by running at once: more, the machine does not give.
     let mut machine: BTreeMap<Model, Vec<f64>> = BTreeMap::new();
+    let mut distances = Vec::new();
     for run in 1..=lab.runs(1) {
         for line in &mut lines {
+            if line.threads > 1 {
+                distances.push(round_trip());
+            }
             let how = How {
                 threads: line.threads,
                 epochs: options.epochs,
@@ -139,6 +144,10 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
             let name = format!("{}: two 1-thread runs at once / one after the other", model.name());
             report.spread(&name, &Spread::of(gains), times, String::new());
         }
+    }
+    if !distances.is_empty() {
+        let name = "round trip of a cache line between two threads, before runs with several";
+        report.spread(name, &Spread::of(distances), |ns| format!("{ns:.0} ns"), String::new());
     }
     let words = tokens as f64 * f64::from(options.epochs);
     let rows: Vec<Vec<String>> = lines.iter().map(|line| row(&lines, line, words)).collect();

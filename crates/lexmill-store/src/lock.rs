@@ -86,7 +86,9 @@ impl RunLock {
 }
 
 fn locked(what: &Path, holder: &str, stand_in: Option<&Path>) -> Error {
-    let holder = match holder.trim() {
+    // When it began tells it from others of its number, but nobody the time.
+    let holder = holder.trim();
+    let holder = match holder.split_once(BEGUN).map_or(holder, |(process, _)| process) {
         "" => "another process".to_owned(),
         holder => holder.to_owned(),
     };
@@ -135,15 +137,14 @@ fn stand(path: &Path, what: &Path) -> Result<()> {
     Err(locked(what, "", Some(path)))
 }
 
+const BEGUN: &str = ", begun at ";
+
 /// This process, in words that tell it from any other.
 fn myself() -> String {
     let id = std::process::id();
     let host = host();
     let host = if host.is_empty() { host } else { format!(" on {host}") };
-    format!(
-        "process {id}{host}{}",
-        start(id).map(|at| format!(", begun at {at}")).unwrap_or_default()
-    )
+    format!("process {id}{host}{}", start(id).map(|at| format!("{BEGUN}{at}")).unwrap_or_default())
 }
 
 fn host() -> String {
@@ -163,7 +164,7 @@ fn start(id: u32) -> Option<u64> {
 fn is_dead(holder: &str) -> bool {
     let parse = || {
         let (id, rest) = holder.trim().strip_prefix("process ")?.split_once(" on ")?;
-        let (host, at) = rest.split_once(", begun at ")?;
+        let (host, at) = rest.split_once(BEGUN)?;
         Some((id.parse::<u32>().ok()?, host, at.parse::<u64>().ok()?))
     };
     // Cut off while it was written: its holder did not get far.
@@ -184,6 +185,7 @@ mod tests {
         assert!(is_held(&path));
         let error = RunLock::acquire(&path, directory.path()).unwrap_err().to_string();
         assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+        assert!(!error.contains("begun"), "{error}");
         drop(held);
         assert!(!is_held(&path));
         RunLock::acquire(&path, directory.path()).unwrap();

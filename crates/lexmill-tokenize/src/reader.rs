@@ -105,6 +105,31 @@ pub(crate) fn open(
     Ok((Box::new(BufReader::with_capacity(BUFFER, decoded)), mark > 0))
 }
 
+/// The number, from 1, of the line that begins after so many bytes of a file's text; nothing if it can't
+/// be read once more.
+pub(crate) fn line_after(
+    path: &Path,
+    encoding: Option<&'static Encoding>,
+    bytes: u64,
+) -> Option<u64> {
+    // A pipe is over, or would wait for ever.
+    if !path.metadata().is_ok_and(|file| file.is_file()) {
+        return None;
+    }
+    let (text, _) = open(path, encoding, &Taken::default()).ok()?;
+    let mut before = text.take(bytes);
+    let mut line = 1;
+    loop {
+        let part = before.fill_buf().ok()?;
+        if part.is_empty() {
+            return Some(line);
+        }
+        line += memchr::memchr_iter(b'\n', part).count() as u64;
+        let length = part.len();
+        before.consume(length);
+    }
+}
+
 /// Bytes that tell what a file is.
 const START: usize = 512;
 
@@ -267,6 +292,21 @@ mod tests {
         }
         assert_eq!(read_as(b"\xFF\xFEa\0", "utf-16le").unwrap(), (b"a".to_vec(), true));
         assert_eq!(read_as(b"gr\xFC\xDFe", "latin1").unwrap().0, "grüße".as_bytes());
+    }
+
+    #[test]
+    fn lines_are_counted_in_the_text() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = b"\xEF\xBB\xBFone\ntwo\r\n\nfour";
+        for (name, bytes) in [("a.txt", text.to_vec()), ("a.gz", gzip(text))] {
+            let path = directory.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            for (before, line) in [(0, 1), (3, 1), (4, 2), (9, 3), (10, 4)] {
+                assert_eq!(line_after(&path, None, before), Some(line), "{name} {before}");
+            }
+        }
+        assert_eq!(line_after(Path::new("-"), None, 0), None);
+        assert_eq!(line_after(directory.path(), None, 0), None);
     }
 
     /// A pipe that gives a byte at a time.

@@ -13,6 +13,7 @@ use unicode_script::{Script, UnicodeScript};
 use crate::clean::Cleaner;
 use crate::cut::{Form, Segment};
 use crate::input::CorpusFile;
+use crate::reader::line_after;
 use crate::records::json::{JsonReader, JsonRecord, keys};
 use crate::records::{Content, Wanted, named};
 use crate::report::TokenizeReport;
@@ -234,11 +235,13 @@ impl<'a> Worker<'a> {
             }
             let bad = |offset: usize, problem: String| {
                 let (file, before) = segment.place(at);
-                Error::Record {
-                    path: work.files[file].path.clone(),
-                    place: format!("the line at byte {before} of its text, at its byte {offset}"),
-                    problem,
-                }
+                let path = work.files[file].path.clone();
+                let encoding = self.settings.encoding_other_than_utf_8();
+                let line = match line_after(&path, encoding, before) {
+                    Some(line) => format!("line {line}"),
+                    None => format!("the line at byte {before} of its text"),
+                };
+                Error::Record { path, place: format!("{line}, at its byte {offset}"), problem }
             };
             let JsonRecord { text, values } = match self.json.read(&line) {
                 Ok(record) => record,
@@ -305,7 +308,11 @@ impl<'a> Worker<'a> {
             Ok(text) => Ok(Some(text)),
             Err(error) if self.settings.invalid_utf8 == InvalidUtf8::Error => {
                 let (file, offset) = work.segment.place(error.valid_up_to());
-                let place = format!("{:?}", work.files[file].path);
+                let path = &work.files[file].path;
+                let place = match line_after(path, None, offset) {
+                    Some(line) => format!("{path:?}, line {line}"),
+                    None => format!("{path:?}"),
+                };
                 Err(Error::InvalidUtf8 { place, offset })
             }
             Err(_) => Ok(None),

@@ -42,6 +42,20 @@ impl Team {
         }
     }
 
+    /// Shares out blocks by how much work each is: the largest first, to the member who has least. Of
+    /// equal ones block i goes to member i mod size.
+    pub(crate) fn owners(&self, work: &[u64]) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..work.len()).collect();
+        order.sort_by_key(|&block| std::cmp::Reverse(work[block]));
+        let (mut owners, mut loads) = (vec![0; work.len()], vec![0u64; self.size]);
+        for block in order {
+            let least = (0..self.size).min_by_key(|&member| loads[member]).unwrap_or(0);
+            owners[block] = least;
+            loads[least] += work[block];
+        }
+        owners
+    }
+
     /// Calls `work` on every thread; they have to begin the same phases in the same order. Returns what
     /// it returned.
     pub(crate) fn run<T: Send>(&self, work: impl Fn(&mut Member<'_>) -> T + Sync) -> Vec<T> {
@@ -73,12 +87,17 @@ impl Member<'_> {
     }
 
     /// Calls `f` with the number of each tile and the tile, in the order of strata in each of its
-    /// blocks; they are sorted by stratum. A tile is the own of member (column block) mod size, who is
-    /// helped as with tasks. Returns when all are done; false if training was stopped.
-    pub(crate) fn tiles(&mut self, tiles: &[Tile], mut f: impl FnMut(usize, Tile)) -> bool {
+    /// blocks; they are sorted by stratum. Of each column block the tiles are the own of one member
+    /// ([`owners`](Team::owners)), who is helped as with tasks. Returns when all are done; false if
+    /// training was stopped.
+    pub(crate) fn tiles(
+        &mut self,
+        tiles: &[Tile],
+        owners: &[usize],
+        mut f: impl FnMut(usize, Tile),
+    ) -> bool {
         self.phase += 1;
-        let size = self.team.size as u32;
-        let owner = |tile: &Tile| tile.column_block % size;
+        let owner = |tile: &Tile| owners[tile.column_block as usize];
         let mut train = |i: usize| {
             if !self.take(i) {
                 return true;
@@ -93,7 +112,7 @@ impl Member<'_> {
         };
         // Each takes its own stratum by stratum, so that somebody works on what is waited for, or will.
         for (i, tile) in tiles.iter().enumerate() {
-            if owner(tile) == self.index as u32 && !train(i) {
+            if owner(tile) == self.index && !train(i) {
                 return false;
             }
         }
@@ -177,12 +196,13 @@ mod tests {
         let seen = |threads: usize| {
             pool(threads).install(|| {
                 let team = Team::new(0, blocks);
+                let owners = team.owners(&[1, 5, 1, 3]);
                 let empty = || Mutex::new(Vec::new());
                 let rows: Vec<_> = (0..blocks).map(|_| empty()).collect();
                 let columns: Vec<_> = (0..blocks).map(|_| empty()).collect();
                 team.run(|member| {
                     for round in 0..50 {
-                        let all = member.tiles(&tiles, |i, tile| {
+                        let all = member.tiles(&tiles, &owners, |i, tile| {
                             // Nobody else has them.
                             let mut row = rows[tile.row_block as usize].try_lock().unwrap();
                             let mut column =
@@ -198,6 +218,15 @@ mod tests {
             })
         };
         assert_eq!(seen(1), seen(4));
+    }
+
+    #[test]
+    fn blocks_are_shared_out_by_their_work() {
+        pool(3).install(|| {
+            let team = Team::new(0, 6);
+            assert_eq!(team.owners(&[1; 6]), [0, 1, 2, 0, 1, 2]);
+            assert_eq!(team.owners(&[9, 1, 2, 4, 1, 3]), [0, 1, 2, 1, 1, 2]);
+        });
     }
 
     #[test]

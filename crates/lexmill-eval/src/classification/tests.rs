@@ -120,7 +120,7 @@ fn what_is_wrong_is_named() {
         "{\"text\": \"a\", \"label\": 1}\n{\"te",
         "a.jsonl",
         1 << 20,
-        &["a.jsonl", "the line at byte 26"],
+        &["a.jsonl", "line 2, at its byte"],
     );
     check(&texts(100), "a.csv", 2500, &["a.csv", "--memory"]);
     check("some text", "a.txt", 1 << 20, &["a.txt", "plain text"]);

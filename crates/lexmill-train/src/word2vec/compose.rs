@@ -142,11 +142,14 @@ impl<'a> Composer<'a> {
             noise,
         };
         let this = &*self;
-        let found = Team::new(tasks, this.outputs.blocks()).run(|member| {
+        let team = Team::new(tasks, this.outputs.blocks());
+        // The same in every batch, so that rows stay in one cache.
+        let owners = team.owners(&vec![1; this.outputs.blocks() as usize]);
+        let found = team.run(|member| {
             let mut own = Own { scratch: Scratch::new(&this.step), losses: Vec::new() };
             for (number, job) in jobs.iter().enumerate() {
                 let whole = this.sum_up(member, &job.batch, &parameters)
-                    && this.train_outputs(member, number, job, &parameters, &mut own)
+                    && this.train_outputs(member, &owners, (number, job), &parameters, &mut own)
                     && this.give_back(member, &job.batch, &parameters);
                 if !whole {
                     break;
@@ -185,8 +188,8 @@ impl<'a> Composer<'a> {
     fn train_outputs(
         &self,
         member: &mut Member<'_>,
-        number: usize,
-        job: &Job,
+        owners: &[usize],
+        (number, job): (usize, &Job),
         parameters: &Parameters<'_>,
         own: &mut Own,
     ) -> bool {
@@ -221,7 +224,7 @@ impl<'a> Composer<'a> {
         let blocks = blocks(&reading);
         let source = Source { blocks: &blocks, split: self.inputs_split, width };
         let Own { scratch, losses } = own;
-        member.tiles(&tiles, |i, tile| {
+        member.tiles(&tiles, owners, |i, tile| {
             let mut group = write(&self.groups[tile.row_block as usize]);
             let Group { hidden, inputs } = &mut *group;
             let column = parameters.output[tile.column_block as usize].lock();

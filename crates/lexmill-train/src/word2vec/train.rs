@@ -290,6 +290,31 @@ fn check_memory(
     Ok(())
 }
 
+/// How much work each column block of the examples of some cuts is, roughly.
+fn column_work(cuts: &[(Sorted<Pair>, u64)], blocks: u32, outputs: Outputs<'_>) -> Vec<u64> {
+    // One of so many is looked at.
+    const SAMPLE: usize = 64;
+    let of = |column: u32| {
+        let lists = cuts.iter().flat_map(move |(pairs, _)| {
+            (0..blocks).map(move |row| pairs.items((row * blocks + column) as usize))
+        });
+        lists.flat_map(|pairs| pairs.iter().step_by(SAMPLE))
+    };
+    let columns = (0..blocks).map(of);
+    match outputs {
+        // Negatives are as many everywhere, and half as much again as the targets.
+        Outputs::Words(_) => {
+            let targets: Vec<u64> = columns.map(|pairs| pairs.count() as u64).collect();
+            let all: u64 = targets.iter().sum();
+            targets.iter().map(|own| own + 3 * all / u64::from(2 * blocks)).collect()
+        }
+        // The nodes of each piece of a path, and its row.
+        Outputs::Nodes(tree) => columns
+            .map(|pairs| pairs.map(|pair| 1 + tree.piece(pair.target).len() as u64).sum())
+            .collect(),
+    }
+}
+
 /// Of how many cuts batches are held at a time.
 fn cuts_at_once(resources: &Resources) -> usize {
     2 * resources.threads.max(1)
@@ -503,9 +528,11 @@ impl Training<'_> {
         let rows: Vec<Mutex<&mut [Lanes]>> = rows.collect();
         let columns = output.blocks.iter_mut().map(|block| Mutex::new(block.as_mut_slice()));
         let columns: Vec<Mutex<&mut [Lanes]>> = columns.collect();
-        let found = Team::new(0, blocks).run(|member| {
+        let team = Team::new(0, blocks);
+        let owners = team.owners(&column_work(&cut, blocks, outputs));
+        let found = team.run(|member| {
             let (mut scratch, mut losses) = (Scratch::new(step), Vec::new());
-            member.tiles(&tiles, |i, tile| {
+            member.tiles(&tiles, &owners, |i, tile| {
                 let mut rows = rows[tile.row_block as usize].lock().expect("no holder panics");
                 let column = columns[tile.column_block as usize].lock();
                 let mut columns = column.expect("no holder panics");
