@@ -51,7 +51,7 @@ impl Team {
         for block in order {
             let least = (0..self.size).min_by_key(|&member| loads[member]).unwrap_or(0);
             owners[block] = least;
-            loads[least] += work[block];
+            loads[least] += work[block].max(1);
         }
         owners
     }
@@ -224,7 +224,9 @@ mod tests {
     fn blocks_are_shared_out_by_their_work() {
         pool(3).install(|| {
             let team = Team::new(0, 6);
-            assert_eq!(team.owners(&[1; 6]), [0, 1, 2, 0, 1, 2]);
+            for equal in [0, 1, 7] {
+                assert_eq!(team.owners(&[equal; 6]), [0, 1, 2, 0, 1, 2]);
+            }
             assert_eq!(team.owners(&[9, 1, 2, 4, 1, 3]), [0, 1, 2, 1, 1, 2]);
         });
     }
