@@ -186,7 +186,7 @@ fn records_that_are_not_right() {
     let lab = Lab::new();
     lab.write("a.jsonl", "{\"text\": \"fine\"}\n{\"text\": \"cut\n{\"text\": 3}\n");
     let error = lab.run("tokenize a.jsonl -o t");
-    error.failed(&["a.jsonl", "byte 17 of its text", "bad_records = \"skip\""]);
+    error.failed(&["a.jsonl", "line 2, at its byte", "bad_records = \"skip\""]);
     assert!(!lab.path("t").exists());
     lab.run("tokenize a.jsonl -o t --bad-records skip").done();
     assert_eq!((words(&lab, "t").len(), lab.report("t", "bad_records")), (1, 2));
