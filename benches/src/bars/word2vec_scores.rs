@@ -16,7 +16,7 @@ use crate::job::Job;
 use crate::lab::{Lab, remove};
 use crate::machine::processors;
 use crate::report::{Report, bar, markdown, say, seconds};
-use crate::word2vec::peers::{Peers, Program};
+use crate::word2vec::peers::{Peers, Program, ends_early};
 use crate::word2vec::{Compared, How, Model, SCORES, VECTORS};
 
 const EPOCHS: u32 = 5;
@@ -55,6 +55,9 @@ impl Options {
     }
 }
 
+/// Threads of word2vec.c, see [`ends_early`]. With one it always trains a single epoch.
+const WORD2VEC_THREADS: u32 = 2;
+
 /// Measures it.
 pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
     let text = options.compared.text.prepare(lab)?;
@@ -63,6 +66,7 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
     let mut report = Report::of_means();
     let mut covered = BTreeMap::new();
     let mut rows = Vec::new();
+    let mut compared_with_word2vec = false;
     for &model in &options.compared.models {
         let mut ours = Vec::new();
         if !options.compared.peers_only {
@@ -93,6 +97,7 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
                 say(&format!("{} scored", file.display()));
             }
             if !theirs.is_empty() {
+                compared_with_word2vec |= program == Program::Word2vec;
                 rows.push(row(model, program.name(), &theirs, (!ours.is_empty()).then_some(&ours)));
             }
         }
@@ -114,6 +119,12 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
          pairs with an unknown word left out; analogies are among the 30,000 most frequent words. In \
          brackets: pairs or questions covered."
     ));
+    if compared_with_word2vec && ends_early(Path::new(&text.pattern), WORD2VEC_THREADS.into())? {
+        report.note(
+            "word2vec.c: of this text it trains the second half for one epoch only, unless it was \
+             mended (README.md).",
+        );
+    }
     if options.peer_vectors.is_none() {
         report.note("No peers: give --peer-vectors DIR.");
     }
@@ -139,8 +150,7 @@ fn vectors(
         std::fs::create_dir_all(folder)
             .with_context(|| format!("can't make {}", folder.display()))?;
         let threads = match program {
-            // With one it trains a single epoch: the end of the file, once met, is never forgotten.
-            Program::Word2vec => 2,
+            Program::Word2vec => WORD2VEC_THREADS,
             // From a file each of n threads lowers the learning rate by 1/n of what it should.
             Program::Gensim => 1,
             Program::FastText => 2,

@@ -9,6 +9,7 @@
 //! | gensim | its clocks around `train()`, in `benches/peers/gensim_train.py` |
 
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -301,12 +302,41 @@ impl Peers {
     }
 }
 
+/// Whether word2vec.c (2017), as it is, trains the last of so many threads for one epoch instead of
+/// several: where the part of the text from that thread's start on has fewer words than a thread is to
+/// train, the thread comes to the end of the file, and takes its later epochs to be at the end at once.
+pub(crate) fn ends_early(text: &Path, threads: u64) -> Result<bool> {
+    let read = || format!("can't read {}", text.display());
+    let mut file = BufReader::new(File::open(text).with_context(read)?);
+    let start = file.get_ref().metadata().with_context(read)?.len() / threads * (threads - 1);
+    let (mut at, mut all, mut last) = (0, 0u64, 0u64);
+    let mut in_word = false;
+    loop {
+        let part = file.fill_buf().with_context(read)?;
+        if part.is_empty() {
+            break;
+        }
+        for &byte in part {
+            // The end of a line is a word, too.
+            let words = u64::from(byte == b'\n') + u64::from(in_word && byte.is_ascii_whitespace());
+            in_word = !byte.is_ascii_whitespace();
+            all += words;
+            last += if at >= start { words } else { 0 };
+            at += 1;
+        }
+        let length = part.len();
+        file.consume(length);
+    }
+    Ok(last < all / threads)
+}
+
 fn answer(text: &str) -> Option<Training> {
     let value: Value = serde_json::from_str(text.trim()).ok()?;
     Some(Training { cpu: value["cpu"].as_f64()?, wall: value["wall"].as_f64()? })
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests write what they read")]
 mod tests {
     use super::*;
 
@@ -315,6 +345,18 @@ mod tests {
         let training = answer("{\"gensim\": \"4.4.0\", \"cpu\": 1.5, \"wall\": 1}\n").unwrap();
         assert_eq!((training.cpu, training.wall), (1.5, 1.0));
         assert!(answer("").is_none() && answer("{\"cpu\": 1}").is_none());
+    }
+
+    #[test]
+    fn an_end_with_few_words_comes_early() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("text.txt");
+        let (long, short) =
+            ("internationalization\n".repeat(100), "a b c d e f g h i\n".repeat(100));
+        for (text, early) in [([&*short, &long].concat(), true), ([long, short].concat(), false)] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(ends_early(&path, 2).unwrap(), early);
+        }
     }
 
     #[test]
