@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 use crate::child;
 use crate::job::Job;
 use crate::lab::{Lab, remove};
-use crate::machine::round_trip;
+use crate::machine::{processors, round_trip};
 use crate::report::{Report, Spread, bar, markdown, say, seconds, thousands, times};
 use crate::word2vec::peers::{Peers, Program, Training};
 use crate::word2vec::{Compared, How, Model, TOKENS, WORDS};
@@ -87,7 +87,8 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
     let mut distances = Vec::new();
     for run in 1..=lab.runs(1) {
         for line in &mut lines {
-            if line.threads > 1 {
+            // One processor would pass the line on only when the system takes it from a thread.
+            if line.threads > 1 && processors() > 1 {
                 distances.push(round_trip());
             }
             let how = How {

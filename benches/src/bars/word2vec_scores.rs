@@ -66,7 +66,6 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
     let mut report = Report::of_means();
     let mut covered = BTreeMap::new();
     let mut rows = Vec::new();
-    let mut compared_with_word2vec = false;
     for &model in &options.compared.models {
         let mut ours = Vec::new();
         if !options.compared.peers_only {
@@ -97,7 +96,6 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
                 say(&format!("{} scored", file.display()));
             }
             if !theirs.is_empty() {
-                compared_with_word2vec |= program == Program::Word2vec;
                 rows.push(row(model, program.name(), &theirs, (!ours.is_empty()).then_some(&ours)));
             }
         }
@@ -119,7 +117,8 @@ pub(crate) fn measure(lab: &Lab, options: &Options) -> Result<Report> {
          pairs with an unknown word left out; analogies are among the 30,000 most frequent words. In \
          brackets: pairs or questions covered."
     ));
-    if compared_with_word2vec && ends_early(Path::new(&text.pattern), WORD2VEC_THREADS.into())? {
+    let with_word2vec = rows.iter().any(|row| row[1] == Program::Word2vec.name());
+    if with_word2vec && ends_early(Path::new(&text.pattern), WORD2VEC_THREADS.into())? {
         report.note(
             "word2vec.c: of this text it trains the second half for one epoch only, unless it was \
              mended (README.md).",

@@ -228,7 +228,6 @@ fn journal_lines(journal: &[u8]) -> impl Iterator<Item = Option<UnitRecord>> {
     })
 }
 
-/// Whether the first line of a journal, which says what it is for, is what was written.
 /// What the units of a journal depend on, if its first line is whole.
 fn purpose_of(journal: &[u8]) -> Option<String> {
     let first = journal.split(|&byte| byte == b'\n').next().unwrap_or_default();

@@ -90,7 +90,7 @@ pub enum Error {
          invalid_utf8 = \"replace\" to put U+FFFD in its place"
     )]
     InvalidUtf8 {
-        /// The file.
+        /// The file, and the line where it can be counted.
         place: String,
         /// Bytes of the file's text before it.
         offset: u64,

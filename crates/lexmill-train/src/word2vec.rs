@@ -21,8 +21,8 @@
 //!
 //! What is not as in the programs it follows, whatever the preset: random numbers, hence the numbers
 //! of a run; documents are as long as they are (word2vec cuts after 1,000 words, gensim after 10,000,
-//! fastText after 1,024); `</s>` is not a word; negatives are shared by 16 examples (4 for CBOW and
-//! subwords), which come from a block of the vocabulary at a time, each block as often as the others, so
+//! fastText after 1,024); `</s>` is not a word; negatives are shared by 16 examples (4 with
+//! subwords), and come from a block of the vocabulary at a time, each block as often as the others, so
 //! that the most frequent words are negatives less often than the noise exponent says; the sigmoid is
 //! computed rather than looked up.
 

@@ -302,11 +302,11 @@ fn column_work(cuts: &[(Sorted<Pair>, u64)], blocks: u32, outputs: Outputs<'_>) 
     };
     let columns = (0..blocks).map(of);
     match outputs {
-        // Negatives are as many everywhere, and half as much again as the targets.
+        // Negatives are as many everywhere, and twice as much work as targets.
         Outputs::Words(_) => {
             let targets: Vec<u64> = columns.map(|pairs| pairs.count() as u64).collect();
             let all: u64 = targets.iter().sum();
-            targets.iter().map(|own| own + 3 * all / u64::from(2 * blocks)).collect()
+            targets.iter().map(|own| own + 2 * all / u64::from(blocks)).collect()
         }
         // The nodes of each piece of a path, and its row.
         Outputs::Nodes(tree) => columns
